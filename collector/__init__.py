@@ -1,0 +1,1 @@
+"""Watching applications and receiving what was seen."""

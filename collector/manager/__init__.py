@@ -1,0 +1,1 @@
+"""The manager: enrolls agents, hands out policy, receives what they record."""

@@ -1,0 +1,1 @@
+"""Scheduled work: reports, billing, the demo."""

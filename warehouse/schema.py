@@ -1,0 +1,609 @@
+"""Every table, constraint and index of the warehouse, with its grain.
+
+Private to the modules of `warehouse` above it (store, frames, directory, ledger, ...): everyone else reads
+typed frames and calls named writes.
+
+Conventions, the same on SQLite and PostgreSQL:
+
+- instants are UTC in whole milliseconds since 1970, `*_ms`, BIGINT; calendar days are ISO text `*_on`
+  (`2026-10-01`), local to the office that the row belongs to; half-open [from, to), a null end is open;
+- money is an integer in minor units (`*_minor`); rates are integers in 1/10,000 of the major unit
+  (`rate_scaled`); never a float, never NUMERIC (SQLite stores it as REAL, silently);
+- quantities of a charge line are integers in quanta, `quantum_per_hour` to the hour (1000, or 60 for HH:MM);
+- codes and numbers of projects, phases and tasks are text (leading zeros stay).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    false,
+    true,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+ATTENTIONS = (
+    "input",
+    "no_input",
+    "background",
+    "locked",
+    "disconnected",
+    "suspended",
+    "held",
+    "unobserved",
+)
+"""The words of `segment.attention`, stored as their position (0 to 7)."""
+
+# SQLite makes a rowid of INTEGER PRIMARY KEY only; elsewhere ids are BIGINT.
+Id = BigInteger().with_variant(Integer(), "sqlite")
+
+
+def _id() -> Column[int]:
+    return Column("id", Id, primary_key=True)
+
+
+def _ref(target: str, *, null: bool = False, index: bool = False) -> Column[int]:
+    return Column(f"{target}_id", Id, ForeignKey(f"{target}.id"), nullable=null, index=index)
+
+
+def _text(name: str, *, null: bool = False, unique: bool = False) -> Column[str]:
+    return Column(name, Text, nullable=null, unique=unique)
+
+
+def _int(name: str, *, null: bool = False, default: int | None = None) -> Column[int]:
+    return Column(name, BigInteger, nullable=null, server_default=None if default is None else str(default))
+
+
+def _flag(name: str, *, default: bool = False) -> Column[bool]:
+    return Column(name, Boolean(), nullable=False, server_default=true() if default else false())
+
+
+def _json(name: str) -> Column[Any]:
+    return Column(name, JSON, nullable=False, server_default="{}")
+
+
+def _validity() -> tuple[Column[str], Column[str]]:
+    return _text("valid_from_on"), _text("valid_to_on", null=True)
+
+
+# --- The organization and its calendar ---------------------------------------------------------------------
+
+organization = Table(  # one row: the organization whose warehouse this is
+    "organization",
+    metadata,
+    _id(),
+    _text("name"),
+    _text("zone"),
+    _text("currency"),
+    _json("settings"),  # separation_of_duties, retention, names of up to eight project fields
+)
+
+office = Table(  # one row per office
+    "office",
+    metadata,
+    _id(),
+    _text("code", unique=True),
+    _text("name"),
+    _text("zone"),
+    _text("currency"),
+    _int("opens_minute", default=480),  # business hours, local minutes of the day
+    _int("closes_minute", default=1080),
+    _text("business_weekdays"),  # ISO weekdays, e.g. "12345"
+)
+
+holiday = Table(  # one row per office and local day
+    "holiday",
+    metadata,
+    _id(),
+    _ref("office"),
+    _text("day_on"),
+    _text("name"),
+    UniqueConstraint("office_id", "day_on"),
+)
+
+fiscal_period = Table(  # one row per named period, consecutive: [starts_on, ends_on)
+    "fiscal_period",
+    metadata,
+    _id(),
+    _text("name", unique=True),  # e.g. 2026-10
+    _text("starts_on", unique=True),
+    _text("ends_on", unique=True),
+)
+
+department = Table("department", metadata, _id(), _text("code", unique=True), _text("name"))  # one row each
+
+cost_center = Table("cost_center", metadata, _id(), _text("code", unique=True), _text("name"))  # one row each
+
+# --- People, accounts, machines ----------------------------------------------------------------------------
+
+person = Table(  # one row per human being, after accounts are merged
+    "person",
+    metadata,
+    _id(),
+    _text("code", unique=True),  # stable key of the directory
+    _text("employee_number", null=True),
+    _text("name"),
+    _text("email", null=True),
+    _text("employment"),  # employee, contractor, affiliate
+    *_validity(),
+)
+
+placement = Table(  # one row per person and stretch: where the person belonged at the time of use
+    "placement",
+    metadata,
+    _id(),
+    _ref("person", index=True),
+    _ref("office"),
+    _ref("department", null=True),
+    _ref("cost_center", null=True),
+    *_validity(),
+    UniqueConstraint("person_id", "valid_from_on"),
+)
+
+account = Table(  # one row per operating-system or license-server account; many may be one person
+    "account",
+    metadata,
+    _id(),
+    _text("name", unique=True),  # lower case, DOMAIN\name where there is a domain
+    _ref("person", null=True, index=True),
+    _flag("shared"),
+)
+
+host = Table(  # one row per workstation, virtual desktop, terminal server or laptop
+    "host",
+    metadata,
+    _id(),
+    _text("name", unique=True),
+    _text("kind"),  # workstation, virtual, terminal, laptop
+    _ref("office", null=True),
+    _text("zone"),
+    _flag("in_directory"),
+    *_validity(),
+)
+
+client_device = Table(  # one row per device from which a remote session is used
+    "client_device", metadata, _id(), _text("name", unique=True)
+)
+
+agent = Table(  # one row per enrollment; its key is derived from the manager's own key file, never stored
+    "agent",
+    metadata,
+    Column("id", Text, primary_key=True),
+    _ref("host"),
+    _text("version"),
+    _text("system"),
+    _int("enrolled_ms"),
+    _int("revoked_ms", null=True),
+    _int("last_heard_ms", null=True),
+    _int("clock_offset_ms", default=0),  # manager minus agent
+    _int("backlog", default=0),
+    _int("policy_version", default=0),
+)
+
+enrollment_token = Table(  # one row per token; only its SHA-256 is kept
+    "enrollment_token",
+    metadata,
+    _id(),
+    _text("digest", unique=True),
+    _int("uses_left"),
+    _int("expires_ms"),
+    _text("created_by"),
+    _int("created_ms"),
+)
+
+# --- Applications and policies -----------------------------------------------------------------------------
+
+product = Table(  # one row per product: versions, editions and suites of it group here
+    "product",
+    metadata,
+    _id(),
+    _text("code", unique=True),
+    _text("name"),
+    _text("vendor"),
+    _int("token_weight", default=1),
+)
+
+application = Table(  # one row per metered application
+    "application",
+    metadata,
+    _id(),
+    _text("code", unique=True),
+    _text("name"),
+    _text("version", null=True),
+    _text("edition", null=True),
+    _ref("product", null=True),
+    _flag("metered", default=True),
+    _flag("billed"),  # flows to Expense-2-Project
+)
+
+signature = Table(  # one row per way to recognize an application
+    "signature",
+    metadata,
+    _id(),
+    _ref("application", index=True),
+    _text("executable"),
+    _text("arguments", null=True),
+    _text("window_class", null=True),
+    _text("parent", null=True),
+)
+
+policy = Table(  # one row per named policy
+    "policy",
+    metadata,
+    _id(),
+    _text("name", unique=True),
+    _text("purpose"),  # collection, license, billing
+)
+
+policy_version = Table(  # one row per policy and version; never edited
+    "policy_version",
+    metadata,
+    _id(),
+    _ref("policy"),
+    _int("version"),
+    _int("created_ms"),
+    _text("created_by"),
+    _json("document"),  # the whole policy as its purpose defines it
+    UniqueConstraint("policy_id", "version"),
+)
+
+# --- Evidence ----------------------------------------------------------------------------------------------
+
+session = Table(  # one row per session: one user, one application, one logon session on one host
+    "session",
+    metadata,
+    _id(),
+    _text("key", unique=True),  # the agent's session id, or a content key of an imported record
+    _text("source"),  # agent, sample, flexnet, slurm, ...
+    _ref("application"),
+    _ref("account"),
+    _ref("host"),
+    _ref("client_device", null=True),
+    Column("agent_id", Text, ForeignKey("agent.id"), nullable=True),
+    _text("logon_session"),
+    _text("zone"),
+    _int("started_ms"),
+    _int("ended_ms", null=True),  # null: still open
+    _int("end_uncertainty_ms", default=0),
+    _int("instance_count", default=1),
+    _text("application_version", null=True),
+    _flag("clock_stepped"),
+    _int("received_ms"),  # when the manager or importer first had it
+    CheckConstraint("ended_ms IS NULL OR ended_ms >= started_ms", name="ends_after_start"),
+    Index(None, "started_ms"),
+    Index(None, "ended_ms"),
+)
+
+segment = Table(  # one row per session and closed, immutable stretch of constant evidence; they tile it
+    "segment",
+    metadata,
+    Column("session_id", Id, ForeignKey("session.id"), primary_key=True),
+    Column("start_ms", BigInteger, primary_key=True),
+    _int("end_ms"),
+    Column("attention", SmallInteger, nullable=False),  # position in ATTENTIONS
+    Column("cpu_percent", Double, nullable=False),
+    Column("units", Integer, nullable=False, server_default="1"),
+    _flag("inhibiting"),
+    Column("instance", Integer, nullable=True),
+    _int("since_ms"),
+    Column("policy_version", Integer, nullable=False),
+    _int("received_ms"),
+    CheckConstraint("end_ms > start_ms", name="has_length"),
+    CheckConstraint("start_ms / 900000 = (end_ms - 1) / 900000", name="inside_a_quarter"),
+    CheckConstraint("attention BETWEEN 0 AND 7", name="known_attention"),
+    sqlite_with_rowid=False,
+)
+
+watch_interval = Table(  # one row per agent and stretch in which it watched its host
+    "watch_interval",
+    metadata,
+    _id(),
+    _ref("host"),
+    Column("agent_id", Text, ForeignKey("agent.id"), nullable=True),
+    _int("start_ms"),
+    _int("end_ms"),
+    _flag("sees_focus"),
+    _flag("sees_input"),
+    _flag("sees_lock"),
+    UniqueConstraint("host_id", "start_ms"),
+    CheckConstraint("end_ms > start_ms", name="has_length"),
+    Index(None, "end_ms"),
+)
+
+presence = Table(  # one row per agent and open session: what it is doing now; overwritten
+    "presence",
+    metadata,
+    Column("agent_id", Text, ForeignKey("agent.id"), primary_key=True),
+    Column("session_key", Text, primary_key=True),
+    _ref("application"),
+    _ref("account"),
+    _ref("host"),
+    Column("attention", SmallInteger, nullable=False),
+    _int("attention_since_ms"),
+    _int("since_ms"),
+    _int("started_ms"),
+    _int("heard_ms"),
+)
+
+delivery = Table(  # one row per agent and epoch: how far its spool is stored
+    "delivery",
+    metadata,
+    Column("agent_id", Text, ForeignKey("agent.id"), primary_key=True),
+    Column("epoch", Text, primary_key=True),
+    _int("last_sequence"),
+    _int("received_ms"),
+)
+
+quarantine = Table(  # one row per record that was set aside, with the reason; never lost
+    "quarantine",
+    metadata,
+    _id(),
+    Column("agent_id", Text, nullable=False),
+    _text("epoch"),
+    _int("sequence"),
+    _text("reason"),
+    _text("record"),
+    _int("received_ms"),
+    UniqueConstraint("agent_id", "epoch", "sequence"),
+)
+
+# --- Projects: master data and the dated layer -------------------------------------------------------------
+
+client = Table("client", metadata, _id(), _text("code", unique=True), _text("name"))  # one row per client
+
+project = Table(  # one row per project; its payer is a client or a cost center
+    "project",
+    metadata,
+    _id(),
+    _text("number", unique=True),
+    _text("name"),
+    _ref("client", null=True),
+    _ref("cost_center", null=True),
+    _ref("office", null=True),
+    _text("currency"),
+    _text("tax_code", null=True),
+    _flag("chargeable", default=True),
+    _text("opened_on", null=True),
+    _text("closed_on", null=True),  # first day on which it takes no more time
+    CheckConstraint("client_id IS NULL OR cost_center_id IS NULL", name="one_payer"),
+)
+
+phase = Table(  # one row per phase of a project (WBS2)
+    "phase",
+    metadata,
+    _id(),
+    _ref("project"),
+    _text("number"),
+    _text("name"),
+    _flag("chargeable", default=True),
+    _text("opened_on", null=True),
+    _text("closed_on", null=True),
+    UniqueConstraint("project_id", "number"),
+)
+
+task = Table(  # one row per task of a phase (WBS3)
+    "task",
+    metadata,
+    _id(),
+    _ref("phase"),
+    _text("number"),
+    _text("name"),
+    UniqueConstraint("phase_id", "number"),
+)
+
+project_entry = Table(  # one row per statement "this session, from then on, this project"; never edited
+    "project_entry",
+    metadata,
+    _id(),  # a higher id outranks a lower one where they overlap
+    _ref("session", index=True),
+    Column("instance", Integer, nullable=True),  # null: all instances
+    _int("from_ms"),
+    _int("to_ms", null=True),
+    _text("project_number"),  # as entered; judged by warehouse/projects.py, never dropped
+    _text("phase_number", null=True),
+    _text("task_number", null=True),
+    _json("fields"),
+    _text("author"),
+    _text("reason"),
+    _int("created_ms"),
+)
+
+# --- Entitlements ------------------------------------------------------------------------------------------
+
+entitlement = Table(  # one row per right bought: quantity of one metric over [valid_from, valid_to)
+    "entitlement",
+    metadata,
+    _id(),
+    _text("code", unique=True),
+    _ref("product"),
+    _text("metric"),  # named_user, device, concurrent, token, subscription
+    _int("quantity"),
+    *_validity(),
+    _int("unit_cost_minor"),  # per unit and year
+    _text("currency"),
+    _text("contract", null=True),
+    _text("notice_on", null=True),
+    _int("consumption_order", default=1),
+    _text("counting_rule"),  # exact_sweep, fixed_interval, user_day, consumed_balance
+    _json("use_rights"),
+    CheckConstraint("quantity >= 0 AND unit_cost_minor >= 0", name="not_negative"),
+)
+
+entitlement_application = Table(  # one row per application that an entitlement covers
+    "entitlement_application",
+    metadata,
+    Column("entitlement_id", Id, ForeignKey("entitlement.id"), primary_key=True),
+    Column("application_id", Id, ForeignKey("application.id"), primary_key=True),
+)
+
+assignment = Table(  # one row per seat given to a person or a host, and stretch
+    "assignment",
+    metadata,
+    _id(),
+    _ref("entitlement"),
+    _ref("person", null=True),
+    _ref("host", null=True),
+    *_validity(),
+    CheckConstraint("(person_id IS NULL) <> (host_id IS NULL)", name="one_holder"),
+)
+
+# --- Rates, runs, lines ------------------------------------------------------------------------------------
+
+rate = Table(  # one row per scope and stretch; its id is the rate version
+    "rate",
+    metadata,
+    _id(),
+    _ref("person", null=True),
+    _ref("project", null=True),
+    _ref("office", null=True),
+    _ref("application", null=True),
+    _int("rate_scaled"),
+    _text("currency"),
+    *_validity(),
+    _int("increment_ms", default=0),  # 0: none
+    _text("direction"),  # up, nearest, down
+    _text("level"),  # line, session, month
+    _text("author"),
+    _int("created_ms"),
+    CheckConstraint("rate_scaled >= 0", name="not_negative"),
+)
+
+billing_run = Table(  # one row per run of a fiscal period
+    "billing_run",
+    metadata,
+    _id(),
+    _text("number", unique=True),  # e.g. 2026-10/1
+    _ref("fiscal_period"),
+    _text("status"),  # draft, review, approved, closed, void
+    _text("target"),
+    _int("quantum_per_hour"),
+    _text("overlap_policy"),  # union, full, foreground, equal_split
+    _int("cut_off_ms"),  # evidence received later belongs to the next run
+    _ref("policy_version"),
+    _text("prepared_by"),
+    _int("prepared_ms"),
+    _text("approved_by", null=True),
+    _int("approved_ms", null=True),
+    _text("closed_by", null=True),
+    _int("closed_ms", null=True),
+    _text("input_digest"),
+    _json("totals"),  # tie-out, control totals, coverage, bounds: integers, fixed at the draft
+    _text("previous_digest", null=True),
+    _text("digest", null=True),  # head of the chain when it closed
+)
+
+charge_line = Table(  # one row per run, local day, person, application, project, phase, task, rate version
+    "charge_line",
+    metadata,
+    _id(),
+    _ref("billing_run", index=True),
+    _int("line_number"),
+    _text("kind"),  # usage, month_rounding, reversal, replacement
+    _text("day_on"),
+    _ref("person"),
+    _ref("application"),
+    _ref("office", null=True),  # the person's home office at the time of use
+    _ref("project"),
+    _ref("phase", null=True),
+    _ref("task", null=True),
+    _ref("rate", null=True),  # null on a non-chargeable line
+    _flag("billable", default=True),
+    _int("active_ms"),
+    _int("pause_ms"),
+    _int("buffer_ms"),
+    _int("quantity"),
+    _int("rate_scaled"),
+    _text("currency"),
+    _int("amount_minor"),
+    _text("tax_code", null=True),
+    _int("session_count"),
+    Column("original_line_id", Id, ForeignKey("charge_line.id"), nullable=True),
+    _ref("fiscal_period"),  # the period incurred
+    _text("note", null=True),
+    _text("digest", null=True),  # chained at close
+    UniqueConstraint("billing_run_id", "line_number"),
+)
+
+charge_share = Table(  # one row per charge line and session: what leads from the cent to the evidence
+    "charge_share",
+    metadata,
+    Column("charge_line_id", Id, ForeignKey("charge_line.id"), primary_key=True),
+    Column("session_id", Id, ForeignKey("session.id"), primary_key=True),
+    _int("active_ms"),
+    _int("pause_ms"),
+    _int("buffer_ms"),
+)
+
+line_review = Table(  # one row per act of review on a line; the highest id counts; never edited
+    "line_review",
+    metadata,
+    _id(),
+    Column("charge_line_id", Id, ForeignKey("charge_line.id"), nullable=False, index=True),
+    _text("action"),  # dispute, accept, hold, writeoff, transfer
+    _text("actor"),
+    _text("reason"),
+    _int("at_ms"),
+)
+
+billing_exception = Table(  # one row per thing about a run that someone has to look at
+    "billing_exception",
+    metadata,
+    _id(),
+    _ref("billing_run", index=True),
+    _text("kind"),  # unassigned, invalid_project, closed_project, unknown_person, no_rate, late, ...
+    _ref("session", null=True),
+    _int("milliseconds", default=0),
+    _text("detail"),
+    _text("settled_by", null=True),
+    _text("settlement", null=True),
+)
+
+audit_event = Table(  # one row per act worth an auditor's question; a hash chain
+    "audit_event",
+    metadata,
+    _id(),
+    _int("at_ms"),
+    _text("actor"),
+    _text("action"),
+    _text("subject"),
+    _json("detail"),
+    _text("previous_digest", null=True),
+    _text("digest"),
+)
+
+report_run = Table(  # one row per executed notebook
+    "report_run",
+    metadata,
+    _id(),
+    _text("name"),
+    _json("parameters"),
+    _int("started_ms"),
+    _int("ended_ms", null=True),
+    _text("status"),  # running, done, failed
+    _text("output"),  # folder of its files, relative to the reports folder
+    _json("results"),  # the key figures, for screens and comparison
+)

@@ -34,15 +34,12 @@ def _missing(marker: str) -> str | None:
     return ", ".join(absent) or None
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         for marker in (*NEEDS, "realdata"):
             absent = _missing(marker) if item.get_closest_marker(marker) else None
             if absent:
                 item.add_marker(pytest.mark.skip(reason=f"NOT TESTED, missing here: {absent}"))
-    if not config.getoption("markexpr"):
-        kept = [item for item in items if not item.get_closest_marker("soak")]
-        items[:] = kept
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -292,6 +292,7 @@ session = Table(  # one row per session: one user, one application, one logon se
     _int("instance_count", default=1),
     _text("application_version", null=True),
     _flag("clock_stepped"),
+    _int("clock_offset_ms", default=0),  # added to the agent's times; fixed at the session's first record
     _int("received_ms"),  # when the manager or importer first had it
     CheckConstraint("ended_ms IS NULL OR ended_ms >= started_ms", name="ends_after_start"),
     Index(None, "started_ms"),
@@ -329,7 +330,7 @@ watch_interval = Table(  # one row per agent and stretch in which it watched its
     _flag("sees_focus"),
     _flag("sees_input"),
     _flag("sees_lock"),
-    UniqueConstraint("host_id", "start_ms"),
+    UniqueConstraint("host_id", "agent_id", "start_ms"),  # a host with several logon sessions has several agents
     CheckConstraint("end_ms > start_ms", name="has_length"),
     Index(None, "end_ms"),
 )

@@ -330,7 +330,7 @@ watch_interval = Table(  # one row per agent and stretch in which it watched its
     _flag("sees_focus"),
     _flag("sees_input"),
     _flag("sees_lock"),
-    UniqueConstraint("host_id", "agent_id", "start_ms"),  # a host with several logon sessions has several agents
+    UniqueConstraint("host_id", "agent_id", "start_ms"),  # one agent for each logon session of a host
     CheckConstraint("end_ms > start_ms", name="has_length"),
     Index(None, "end_ms"),
 )

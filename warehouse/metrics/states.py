@@ -220,7 +220,7 @@ def _with_gaps(judged: pl.LazyFrame) -> pl.LazyFrame:
         pl.col(name).eq_missing(pl.col(before).shift(1))
         for name, before in (("session", "session"), ("since", "since"), ("start", "end"))
     )
-    opens = ~(follows & pl.col("_in_gap").shift(1, fill_value=False))
+    opens = ~(follows & pl.col("_in_gap") & pl.col("_in_gap").shift(1, fill_value=False))
     closes = opens.shift(-1, fill_value=True)
     is_last = pl.col("session").ne_missing(pl.col("session").shift(-1))
     return (

@@ -1,0 +1,28 @@
+"""`process-meter apps`: the screens in a browser."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from apps.commands.options import WarehouseUrl
+
+app = typer.Typer(help="The screens: landing page, overview, live.", no_args_is_help=True)
+
+
+@app.callback()
+def screens() -> None:
+    """Serve the screens: landing page, overview, live."""
+
+
+@app.command(epilog="Example: process-meter apps serve --port 8866")
+def serve(
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port on the loopback address.")] = 8866,
+    host: Annotated[str, typer.Option(help="Address; any but loopback needs sign-in.")] = "127.0.0.1",
+    warehouse: WarehouseUrl = None,
+) -> None:
+    """Serve the screens until Ctrl-C."""
+    from apps.serve import serve
+
+    serve(warehouse, port=port, host=host)

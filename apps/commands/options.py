@@ -1,0 +1,48 @@
+"""Options that many commands share, and who is acting."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import Annotated, Any
+
+import typer
+
+WarehouseUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--warehouse",
+        envvar="PROCESS_METER_WAREHOUSE",
+        metavar="URL",
+        help="The warehouse, e.g. sqlite:///meter.sqlite or postgresql://host/name.  [default: SQLite in the "
+        "user's data folder]",
+        show_default=False,
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print machine-readable JSON.")]
+
+
+def operating_system_identity() -> str:
+    """Return the account that runs this process, as the system knows it, not as the environment says."""
+    if sys.platform == "win32":
+        return os.getlogin()
+    import pwd
+
+    return pwd.getpwuid(os.getuid()).pw_name
+
+
+def print_json(value: Any) -> None:
+    """Print `value` as indented JSON; instants are ISO 8601 UTC, anything else unknown is its text."""
+    typer.echo(json.dumps(value, indent=2, default=_plain, ensure_ascii=False))
+
+
+def _plain(value: Any) -> str:
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)
+
+
+def now_ms() -> int:
+    """Return the wall clock, UTC, in whole milliseconds."""
+    import time
+
+    return time.time_ns() // 1_000_000

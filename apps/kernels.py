@@ -1,0 +1,74 @@
+"""The kernels that make the pages: how one starts, and when one is no longer needed."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
+
+ABANDONED_SECONDS = 45
+"""A kernel without a page connected to it for that long is closed; most pages need theirs only to be made."""
+
+log = logging.getLogger(__name__)
+
+
+class Kernels(KernelSpecManager):
+    """One kernel: this very interpreter, deaf to the settings and start-up files of whoever runs it."""
+
+    environment: dict[str, str] = {}  # noqa: RUF012 - filled once, before the first kernel starts
+
+    def get_all_specs(self) -> dict[str, Any]:
+        """Return the one kernel in the shape that Jupyter expects."""
+        return {"python3": {"resource_dir": "", "spec": self._spec().to_dict()}}
+
+    def get_kernel_spec(self, kernel_name: str) -> KernelSpec:  # noqa: ARG002 - every name is the one kernel
+        """Return the one kernel."""
+        return self._spec()
+
+    def _spec(self) -> KernelSpec:
+        argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        argv += ["--HistoryManager.enabled=False"]
+        return KernelSpec(
+            argv=argv,
+            display_name="Process Meter",
+            language="python",
+            env=dict(self.environment),
+            metadata={"supported_encryption": "curve"},
+        )
+
+
+class Abandoned:
+    """Finds kernels whose page is gone, or never was more than text."""
+
+    def __init__(self, kernel_manager: Any, clock: Callable[[], float] = time.monotonic) -> None:
+        self.kernel_manager, self.clock = kernel_manager, clock
+        self.alone_since: dict[str, float] = {}
+
+    async def close(self) -> None:
+        """Close each kernel that nobody has been connected to for a while, unless it waits to be used."""
+        for kernel in self.due():
+            log.info("closing the kernel %s: no page is connected to it", kernel)
+            await self.kernel_manager.shutdown_kernel(kernel)
+
+    def due(self) -> list[str]:
+        """Return the kernels that have been alone for long enough, as of now."""
+        waiting, now = self._waiting(), self.clock()
+        alone = [
+            kernel["id"]
+            for kernel in self.kernel_manager.list_kernels()
+            if kernel["connections"] == 0
+            and kernel["execution_state"] != "busy"
+            and kernel["id"] not in waiting
+        ]
+        self.alone_since = {
+            kernel: self.alone_since.get(kernel, now) for kernel in alone if kernel not in waiting
+        }
+        return [kernel for kernel, since in self.alone_since.items() if now - since >= ABANDONED_SECONDS]
+
+    def _waiting(self) -> set[str]:
+        started = [task for pool in self.kernel_manager._pools.values() for task in pool if task.done()]
+        return {task.result()["kernel_id"] for task in started if not task.exception()}

@@ -1,0 +1,245 @@
+"""Serves the screens: Voila with our own page, addresses, limits and kernels.
+
+One page is one notebook of this folder; only those listed in `SCREENS` have an address, so nothing else of
+Voila (its tree, its contents, a notebook by path) answers. Pages are rendered by kernels that are started,
+and have read what is slow to read, before anybody asks.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import os
+import socket
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import plotly
+from tornado.httpserver import HTTPServer
+from tornado.ioloop import IOLoop, PeriodicCallback
+from tornado.web import StaticFileHandler
+from traitlets import List
+from traitlets.config import Config
+from voila.app import Voila
+from voila.paths import collect_static_paths, collect_template_paths
+from voila.tornado.handler import TornadoVoilaHandler
+from voila.tornado.treehandler import TornadoVoilaTreeHandler
+
+from apps.kernels import Abandoned, Kernels
+from warehouse.errors import Problem
+from warehouse.store import default_url, open_warehouse
+
+PORT = 8866
+"""Where the screens are served unless told otherwise."""
+
+SCREENS = (
+    ("landing", "", "Start"),
+    ("overview", "overview", "Overview"),
+    ("live", "live", "Live"),
+)
+"""Notebook, address and name of every screen, in the order of the navigation."""
+
+FOLDER = Path(__file__).parent
+HOUSE = FOLDER / "house"
+MOST_KERNELS = 16
+"""Open pages and waiting kernels together; a page beyond that is asked to come back later."""
+WIDGETS = ["@voila-dashboards/widgets-manager8", "@jupyter-widgets/jupyterlab-manager"]
+"""The only extensions that a page loads. Without the first, every widget dies without a word."""
+CONTENT_POLICY = "; ".join(
+    [
+        "default-src 'self'",
+        "img-src 'self' data: blob:",
+        "font-src 'self' data:",
+        "style-src 'self' 'unsafe-inline'",
+        "script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:",
+        "frame-ancestors 'none'",
+    ]
+)
+"""What a browser may load: nothing from elsewhere. Widgets write styles and compile code at run time."""
+
+
+def serve(
+    warehouse_url: str | None = None,
+    port: int = PORT,
+    host: str = "127.0.0.1",
+    *,
+    ready: Callable[[str], None] | None = None,
+) -> None:
+    """Serve the screens of one warehouse until interrupted.
+
+    Parameters
+    ----------
+    warehouse_url
+        SQLAlchemy URL; the default warehouse when None.
+    port
+        TCP port; 0 takes a free one.
+    host
+        An address of this machine that only this machine reaches.
+    ready
+        Called once with the address of the start page as soon as it answers.
+
+    Raises
+    ------
+    Problem
+        The warehouse cannot be opened, the port is taken, or the address is reachable from elsewhere.
+    """
+    refuse_unless_loopback(host)
+    url = warehouse_url or default_url()
+    open_warehouse(url).dispose()
+    with listen(host, port) as listening, tempfile.TemporaryDirectory(prefix="process-meter-") as scratch:
+        screens = Screens(config=_settings(url, host, Path(scratch)))
+        screens.hold(listening, ready)
+        screens.initialize(argv=[])
+        screens.start()
+
+
+def refuse_unless_loopback(host: str) -> None:
+    """Raise Problem unless `host` is reachable from this machine alone: nobody signs in yet."""
+    try:
+        local = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        local = False
+    if not local:
+        raise Problem(
+            f"the screens show who uses what, and other machines could reach {host} without signing in",
+            "serve them on 127.0.0.1",
+        )
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens at `host` and `port`; raise Problem with one clear line if none can."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        listening = socket.create_server((host, port), family=family, backlog=128)
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise Problem(
+            f"port {port} of {host} cannot be used ({reason})",
+            "stop the other program or choose another one with --port",
+        ) from error
+    listening.setblocking(False)
+    return listening
+
+
+class Screen(TornadoVoilaHandler):  # type: ignore[misc]
+    """Answers one address with one notebook."""
+
+    async def get(self) -> None:
+        """Render the notebook, cell by cell, unless too many pages are open already."""
+        if len(self.kernel_manager.list_kernel_ids()) >= MOST_KERNELS:
+            self.set_status(503)
+            self.set_header("Retry-After", "60")
+            self.finish("<p>Too many pages are open at once. Close some, or come back in a minute.</p>")
+            return
+        await super().get()
+
+
+class Files(StaticFileHandler):
+    """Files of ours that never hold anything about anybody."""
+
+    def set_extra_headers(self, path: str) -> None:  # noqa: ARG002
+        """Say that a browser may keep the file for an hour."""
+        self.set_header("Cache-Control", "max-age=3600")
+        self.set_header("X-Content-Type-Options", "nosniff")
+
+
+class Screens(Voila):  # type: ignore[misc]
+    """Voila with our page around the notebooks, and with nothing but our addresses."""
+
+    # No voila.json or voila.py of a working or home folder changes what is served.
+    config_file_paths: Any = List()
+
+    def hold(self, listening: socket.socket, ready: Callable[[str], None] | None) -> None:
+        """Keep the listening socket, which exists before anything else does, and whom to tell."""
+        self.listening, self.ready = listening, ready
+        self.port = listening.getsockname()[1]
+
+    def setup_template_dirs(self) -> None:
+        """Put our page before Voila's own."""
+        self.template_paths = [str(HOUSE), *collect_template_paths(["voila", "nbconvert"], "lab", prune=True)]
+        self.static_paths = collect_static_paths(["voila", "nbconvert"], "lab")
+
+    def init_settings(self) -> dict[str, Any]:
+        """Check the Host header, and let a browser load nothing from elsewhere."""
+        settings: dict[str, Any] = super().init_settings()
+        headers = {"Content-Security-Policy": CONTENT_POLICY, "Referrer-Policy": "no-referrer"}
+        ours = {"allow_remote_access": False, "headers": headers, "compress_response": True}
+        # Milliseconds; a longer patience than the pause between two pings is refused with a warning.
+        return {**settings, **ours, "ws_ping_timeout": 30_000}
+
+    def init_handlers(self) -> list[Any]:
+        """Return the screens, our files and what widgets need of Voila; no tree, no contents, no paths."""
+        screens = [(self._address(address), Screen, self._screen(name)) for name, address, _ in SCREENS]
+        package_data = Path(plotly.__file__).parent / "package_data"
+        files = [
+            (self._address("house/(.*)"), Files, {"path": str(HOUSE / "static")}),
+            (self._address("plotly/(plotly\\.min\\.js)"), Files, {"path": str(package_data)}),
+        ]
+        theirs = [handler for handler in super().init_handlers() if _needed_by_widgets(handler)]
+        return [*screens, *files, *theirs]
+
+    def _address(self, path: str) -> str:
+        return f"{self.server_url}{path}"
+
+    def _screen(self, name: str) -> dict[str, Any]:
+        return {
+            "notebook_path": f"{name}.ipynb",
+            "template_paths": self.template_paths,
+            "config": self.config,
+            "voila_configuration": self.voila_configuration,
+        }
+
+    def listen(self) -> None:
+        """Answer at the socket until interrupted; then end every kernel."""
+        server = HTTPServer(self.app)
+        server.add_socket(self.listening)
+        self.ioloop = IOLoop.current()
+        PeriodicCallback(Abandoned(self.kernel_manager).close, 10_000).start()
+        if self.ready:
+            self.ready(f"http://{f'[{self.ip}]' if ':' in self.ip else self.ip}:{self.port}/")
+        try:
+            self.ioloop.start()
+        except KeyboardInterrupt:
+            pass
+        finally:
+            self.stop()
+
+
+def _needed_by_widgets(handler: tuple[Any, ...]) -> bool:
+    address, kind = handler[0], handler[1]
+    unwanted = ("/voila/render/", "/voila/tree", "/voila/api/contents", "/voila/files/", "/login", "/logout")
+    return kind is not TornadoVoilaTreeHandler and not any(word in address for word in unwanted)
+
+
+def _settings(url: str, host: str, scratch: Path) -> Config:
+    Kernels.environment = {
+        "PROCESS_METER_WAREHOUSE": url,
+        "PYTHONSAFEPATH": "1",
+        "IPYTHONDIR": str(scratch / "ipython"),
+        "VOILA_APP_IP": host,
+        # The kernel asks the server for the request over a socket of this machine; a proxy must not see it.
+        "NO_PROXY": ",".join(filter(None, [os.environ.get("NO_PROXY"), host, "localhost"])),
+    }
+    return Config(
+        Voila={
+            "ip": host,
+            "open_browser": False,
+            "root_dir": str(FOLDER),
+            "connection_dir_root": str(scratch),
+            "log_level": logging.ERROR,
+        },
+        # Other accounts of this machine can connect to a kernel's ports; without its key they get nothing.
+        KernelManager={"transport_encryption": "required"},
+        VoilaConfiguration={
+            "preheat_kernel": True,
+            "default_pool_size": 1,
+            "allow_template_override": "NO",
+            "allow_theme_override": "NO",
+            "kernel_spec_manager_class": Kernels,
+            "extension_allowlist": WIDGETS,
+            "file_allowlist": [],
+            "resources": {"screens": SCREENS},
+        },
+    )

@@ -31,7 +31,9 @@ class Desktop:
         with os.fdopen(read) as numbers:
             self.display = f":{numbers.readline().strip()}"
         self._child(["openbox"], env=self.environment())
-        self._wait(lambda: self._property("-root", "_NET_SUPPORTING_WM_CHECK") is not None, "a window manager")
+        self._wait(
+            lambda: self._property("-root", "_NET_SUPPORTING_WM_CHECK") is not None, "a window manager"
+        )
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -1,0 +1,128 @@
+"""One whole line through the product for tests: a warehouse, a manager process, an agent process."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+def free_port() -> int:
+    """Return a loopback port that is free now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass
+class Line:
+    """The processes of one line; every command is the product's own command line."""
+
+    name: str
+    url: str
+    folder: Path
+    environment: Mapping[str, str]
+    port: int = field(default_factory=free_port)
+    manager: subprocess.Popen[bytes] | None = None
+    agent: subprocess.Popen[bytes] | None = None
+
+    @property
+    def server(self) -> str:
+        """URL of the manager."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def _environment(self) -> dict[str, str]:
+        own = {
+            "PROCESS_METER_WAREHOUSE": self.url,
+            "PROCESS_METER_KEYS": str(self.folder / f"{self.name}-keys"),
+            "PROCESS_METER_AGENT_HOME": str(self.folder / f"{self.name}-agent"),
+        }
+        return {**os.environ, **self.environment, **own}
+
+    def run(self, *arguments: str) -> str:
+        """Run `process-meter` and return what it printed."""
+        return self._run([sys.executable, "-m", "apps.cli", *arguments])
+
+    def agent_run(self, *arguments: str) -> str:
+        """Run `process-meter-agent` and return what it printed."""
+        return self._run([sys.executable, "-m", "collector.agent.cli", *arguments])
+
+    def _run(self, command: list[str]) -> str:
+        done = subprocess.run(
+            command, env=self._environment(), capture_output=True, text=True, timeout=120, check=False
+        )
+        assert done.returncode == 0, f"{command[2:]}: {done.stdout}{done.stderr}"
+        return done.stdout
+
+    def start_manager(self) -> None:
+        """Start the manager and wait until it answers."""
+        arguments = ["-m", "apps.cli", "manager", "serve", "--port", str(self.port)]
+        self.manager = self._start(f"{self.name}-manager", arguments)
+        for _ in range(300):
+            assert self.manager.poll() is None, self.log(f"{self.name}-manager")
+            try:
+                with urllib.request.urlopen(f"{self.server}/v1/health", timeout=1):
+                    return
+            except OSError:
+                time.sleep(0.1)
+        raise TimeoutError("the manager did not answer")
+
+    def stop_manager(self) -> None:
+        """End the manager as a service manager would."""
+        assert self.manager is not None
+        self.manager.terminate()
+        self.manager.wait(20)
+
+    def enroll(self) -> None:
+        """Draw a one-time token and enroll the agent with it."""
+        token = self.run("manager", "token", "new").split()[-1]
+        self.agent_run("enroll", self.server, "--token", token)
+
+    def start_agent(self) -> None:
+        """Start the agent."""
+        self.agent = self._start(f"{self.name}-agent", ["-m", "collector.agent.cli", "run"])
+
+    def kill_agent(self) -> None:
+        """End the agent as a power cut would."""
+        assert self.agent is not None
+        self.agent.send_signal(signal.SIGKILL)
+        self.agent.wait(10)
+
+    def stop_agent(self) -> None:
+        """End the agent as a log-off would."""
+        assert self.agent is not None
+        self.agent.terminate()
+        assert self.agent.wait(30) == 0, self.log(f"{self.name}-agent")
+
+    def backlog(self) -> int:
+        """Return how many records still wait in the agent's spool."""
+        return int(json.loads(self.agent_run("status", "--json"))["backlog"])
+
+    def stop(self) -> None:
+        """End what still runs."""
+        for process in (self.agent, self.manager):
+            if process is not None and process.poll() is None:
+                process.kill()
+                process.wait(10)
+
+    def log(self, name: str) -> str:
+        """Return what a process wrote."""
+        return (self.folder / f"{name}.log").read_text(errors="replace")
+
+    def _start(self, name: str, arguments: list[str]) -> subprocess.Popen[bytes]:
+        with (self.folder / f"{name}.log").open("ab") as log:
+            return subprocess.Popen(
+                [sys.executable, *arguments],
+                env=self._environment(),
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+            )

@@ -36,7 +36,8 @@ class Kernels(KernelSpecManager):
             argv=argv,
             display_name="Process Meter",
             language="python",
-            env=dict(self.environment),
+            # Jupyter replaces $name in it; a password may well contain a $.
+            env={name: value.replace("$", "$$") for name, value in self.environment.items()},
             metadata={"supported_encryption": "curve"},
         )
 

@@ -29,8 +29,8 @@ def at_least_five(frame: pl.DataFrame, sums: Sequence[str], *, other: str) -> pl
     -------
     pl.DataFrame
         `name`, `people`, `sums`...: the rows of five or more in the frame's order, then the folded ones,
-        whose `people` is null: one person may be in several. Where those alone could still be fewer than five, the
-        next smallest group is folded with them. Empty, when no group has five.
+        whose `people` is null: one person may be in several. The smallest group of five is folded with them,
+        because those alone could be fewer. Empty, when no group has five.
     """
     shown = frame.select("name", pl.col("people").cast(pl.Int64), *sums)
     small = shown.filter(pl.col("people") < SMALLEST)

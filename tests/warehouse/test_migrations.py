@@ -1,0 +1,72 @@
+"""The migrations and schema.py say the same, on both databases."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine
+
+from warehouse import schema, store
+
+
+def test_the_migrations_create_what_the_schema_declares(both_engines: Engine) -> None:
+    with both_engines.connect() as connection:
+        context = MigrationContext.configure(connection)
+        assert compare_metadata(context, schema.metadata) == []
+
+
+def test_the_migrations_create_the_very_same_sqlite_tables(engine: Engine, tmp_path: Path) -> None:
+    declared = sa.create_engine(f"sqlite:///{tmp_path / 'declared.sqlite'}")
+    schema.metadata.create_all(declared)
+
+    assert _sqlite_tables(engine) == _sqlite_tables(declared)
+    declared.dispose()
+
+
+def test_the_migrations_create_the_very_same_postgresql_constraints(postgres_engine: Engine) -> None:
+    migrated = _postgresql_facts(postgres_engine)
+    with postgres_engine.begin() as connection:
+        connection.exec_driver_sql("DROP SCHEMA public CASCADE")
+        connection.exec_driver_sql("CREATE SCHEMA public")
+    schema.metadata.create_all(postgres_engine)
+
+    assert migrated == _postgresql_facts(postgres_engine)
+
+
+def test_revisions_are_the_numbers_of_the_files_in_one_line() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(store.MIGRATIONS).replace("%", "%%"))
+    scripts = ScriptDirectory.from_config(config)
+
+    assert [script.revision for script in scripts.walk_revisions()][::-1] == store.revisions()
+    assert scripts.get_heads() == [store.revisions()[-1]]
+
+
+def _sqlite_tables(engine: Engine) -> dict[str, list[str]]:
+    with engine.connect() as connection:
+        rows = connection.exec_driver_sql(
+            "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name <> 'alembic_version'"
+        ).all()
+    # The order of constraints within a table is the only freedom.
+    return {name: sorted(line.strip().rstrip(",") for line in sql.splitlines()) for name, sql in rows}
+
+
+def _postgresql_facts(engine: Engine) -> list[tuple[str, ...]]:
+    with engine.connect() as connection:
+        constraints = connection.exec_driver_sql(
+            "SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint"
+            " WHERE connamespace = 'public'::regnamespace"
+        ).all()
+        columns = connection.exec_driver_sql(
+            "SELECT table_name, column_name, data_type || is_nullable || coalesce(column_default, '')"
+            " FROM information_schema.columns WHERE table_schema = 'public'"
+        ).all()
+        indexes = connection.exec_driver_sql(
+            "SELECT tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'"
+        ).all()
+    return sorted(tuple(row) for row in (*constraints, *columns, *indexes) if row[0] != "alembic_version")

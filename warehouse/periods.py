@@ -203,10 +203,28 @@ def union(intervals: pl.LazyFrame, by: Sequence[str] = ()) -> pl.LazyFrame:
             _start=offset + (start - start.min()).dt.total_milliseconds(),
             _reach=(offset + (end - start.min()).dt.total_milliseconds()).cum_max(),
         )
-        .with_columns(_opens=opens, _end=start.min() + pl.duration(milliseconds=reach % span, time_unit="ms"))
-        .with_columns(end=pl.when(pl.col("_opens").shift(-1, fill_value=True)).then("_end").backward_fill())
-        .filter("_opens")
+        .with_columns(end=start.min() + pl.duration(milliseconds=reach % span, time_unit="ms"))
+        .pipe(collapse, opens)
         .select(*by, "start", "end")
+    )
+
+
+def collapse(intervals: pl.LazyFrame, opens: pl.Expr) -> pl.LazyFrame:
+    """Turn each run of neighboring rows into one row: the first, which then ends where the last one ends.
+
+    Parameters
+    ----------
+    intervals
+        Any columns, `end` among them, in the order that makes neighbors.
+    opens
+        True on the first row of a run.
+    """
+    closes = pl.col("_opens").shift(-1, fill_value=True)
+    return (
+        intervals.with_columns(_opens=opens)
+        .with_columns(end=pl.when(closes).then("end").backward_fill())
+        .filter("_opens")
+        .drop("_opens")
     )
 
 

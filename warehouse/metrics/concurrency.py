@@ -1,0 +1,296 @@
+"""How many were in use at once: exact demand over time, its peak and its witnesses.
+
+An exact sweep over half-open intervals: an end and a start at the same instant do not overlap. Frames of this
+module are grouped by `application`, `product` or `entitlement` (a suite: its applications count together);
+below, `group...` stands for that one column. A group that was never in use has no rows: its demand is 0.
+
+Results are computed at once, so that a curve may be asked many questions and is swept once; the questions are
+in percentiles.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Literal, get_args
+
+import polars as pl
+
+from warehouse.errors import Problem
+from warehouse.metrics.states import BASES
+from warehouse.periods import INSTANT, check_window, collapse, union
+
+Key = Literal["user", "device", "user_device", "session", "token"]
+
+KEYS: tuple[Key, ...] = get_args(Key)
+GROUPS = ("application", "product", "entitlement")
+
+MINUTE_MS = 60_000
+LIMIT = 2**63
+"""A packed sort key must stay below this."""
+
+
+def intervals(  # noqa: PLR0913, PLR0917 - a figure names its key, basis, window and group
+    stated: pl.LazyFrame,
+    sessions: pl.LazyFrame,
+    key: str,
+    basis: str,
+    start: datetime,
+    end: datetime,
+    *,
+    weights: pl.LazyFrame | None = None,
+    group: str = "application",
+    suites: pl.LazyFrame | None = None,
+) -> pl.LazyFrame:
+    """Find when each key was in use.
+
+    Parameters
+    ----------
+    stated
+        What `states` gives: whole sessions, ordered by session and start.
+    sessions
+        `session`, `application`, `product`, `person`, `device`.
+    key
+        One of `KEYS`. What overlaps or touches under one key is merged, so that a key counts once; a null key
+        is merged with nothing. Under `token` nothing is merged.
+    basis
+        One of `states.BASES`: the states that count as use.
+    start, end
+        The window, [start, end).
+    weights
+        `application`, `token_weight`: for the key `token`, else not read; without it every unit weighs 1.
+    group
+        One of `GROUPS`.
+    suites
+        `entitlement`, `application`: which applications an entitlement covers; for the group `entitlement`.
+
+    Returns
+    -------
+    pl.LazyFrame
+        `group...`, `key` (String; null where unknown), `start`, `end`, `units` (Int64; 1 but for `token`) and
+        `carried` (Boolean: the use began before the window). One row per key and unbroken stretch of use,
+        cut to the window, ordered by group, key and start.
+
+    Raises
+    ------
+    Problem
+        Unknown key, basis or group, an end that is not after the start, a suite without its applications.
+    """
+    check_window(start, end)
+    check("key", key, KEYS)
+    stretches = _stretches(stated, basis, by_units=key == "token")
+    keyed = stretches.join(_keys(sessions, key, group, suites), on="session")
+    if key == "token":
+        merged = keyed.with_columns(units=pl.col("units").cast(pl.Int64) * _weight(weights))
+    else:
+        merged = union(keyed, [group, "key", "_own"]).with_columns(units=pl.lit(1, pl.Int64))
+    return (
+        merged.filter(pl.col("start") < end, pl.col("end") > start)
+        .with_columns(
+            carried=pl.col("start") < start,
+            start=pl.max_horizontal("start", pl.lit(start, INSTANT)),
+            end=pl.min_horizontal("end", pl.lit(end, INSTANT)),
+        )
+        .select(group, "key", "start", "end", "units", "carried")
+        .sort(group, "key", "start", "end")
+        .collect()
+        .lazy()
+    )
+
+
+def check(what: str, given: str, known: Sequence[str]) -> None:
+    """Refuse a word that is not one of the known ones."""
+    if given not in known:
+        raise Problem(f"unknown {what} {given!r}", f"give one of {', '.join(known)}")
+
+
+def _stretches(stated: pl.LazyFrame, basis: str, *, by_units: bool) -> pl.LazyFrame:
+    """One row per session and unbroken stretch of use; `by_units`: of a constant number of units, too."""
+    check("basis", basis, list(BASES))
+    names = ["session", "units"] if by_units else ["session"]
+    before = pl.all_horizontal(pl.col(name) == pl.col(name).shift(1) for name in names)
+    follows = (before & (pl.col("start") == pl.col("end").shift(1))).fill_null(value=False)
+    return (
+        stated.filter(pl.col("state").is_in(BASES[basis]))
+        .select("session", "start", "end", "units", "state")
+        .pipe(collapse, ~follows)
+    )
+
+
+def _keys(sessions: pl.LazyFrame, key: str, group: str, suites: pl.LazyFrame | None) -> pl.LazyFrame:
+    """Key and group of each session; `_own` keeps sessions without a key apart."""
+    check("group", group, GROUPS)
+    session = pl.col("session").cast(pl.String)
+    key_of = {
+        "user": pl.col("person"),
+        "device": pl.col("device"),
+        "user_device": pl.concat_str("person", "device", separator=" "),  # null when either is unknown
+        "session": session,
+        "token": session,
+    }
+    keyed = sessions.with_columns(key=key_of[key]).with_columns(
+        _own=pl.when(pl.col("key").is_null()).then("session")
+    )
+    if group == "entitlement":
+        if suites is None:
+            raise Problem(
+                "concurrent use by entitlement needs `suites`", "pass the applications each one covers"
+            )
+        keyed = keyed.join(suites.select("entitlement", "application"), on="application")
+    elif group == "product":  # an application without a product is its own
+        keyed = keyed.with_columns(product=pl.coalesce("product", "application"))
+    return keyed.select("session", pl.col(group).cast(pl.String), "key", "_own", _application="application")
+
+
+def _weight(weights: pl.LazyFrame | None) -> pl.Expr:
+    """Token weight of each row's application."""
+    if weights is None:
+        return pl.lit(1, pl.Int64)
+    table = weights.select("application", pl.col("token_weight").cast(pl.Int64)).collect()
+    return pl.col("_application").replace_strict(
+        table["application"], table["token_weight"], default=1, return_dtype=pl.Int64
+    )
+
+
+def group_of(frame: pl.DataFrame) -> str:
+    """Find the column that a frame of this module is grouped by."""
+    return next(name for name in GROUPS if name in frame.columns)
+
+
+def curve(intervals: pl.LazyFrame) -> pl.LazyFrame:
+    """Sweep intervals into demand over time.
+
+    Parameters
+    ----------
+    intervals
+        What `intervals` gives: `group...`, `start`, `end`, `units`.
+
+    Returns
+    -------
+    pl.LazyFrame
+        `group...`, `at`, `demand` (Int64): one row per group and instant at which demand changes, in order;
+        demand holds from `at` to the next row. Before its first row and after its last it is 0.
+
+    Raises
+    ------
+    Problem
+        More groups, time and units than one sort key can hold.
+    """
+    swept, names, group = _sweep(intervals)
+    return swept.select(names.gather(swept["_code"]).alias(group), "at", "demand").lazy()
+
+
+def _sweep(intervals: pl.LazyFrame) -> tuple[pl.DataFrame, pl.Series, str]:
+    """Demand by `_code`, the names that the codes stand for, and the column they are from.
+
+    The steps up and down are sorted as one packed integer each, (group, instant, step), and added up: each
+    group's steps sum to zero, so one running sum serves them all. benchmarks/peak.py says what that saves.
+    """
+    frame = intervals.filter(pl.col("start") < pl.col("end"), pl.col("units") > 0).collect()
+    group = group_of(frame)
+    names = frame[group].unique().sort()
+    if frame.is_empty():
+        return pl.DataFrame(schema={"_code": pl.Int64, "at": INSTANT, "demand": pl.Int64}), names, group
+    codes = pl.col(group).cast(pl.Enum(names)).to_physical().cast(pl.Int64)
+    return _running_sum(frame.with_columns(_code=codes), len(names)), names, group
+
+
+def _running_sum(frame: pl.DataFrame, groups: int) -> pl.DataFrame:
+    lasts = (pl.col("end").max() - pl.col("start").min()).dt.total_milliseconds()
+    origin, lasts_ms, most = frame.select(pl.col("start").min(), lasts, pl.col("units").max()).row(0)
+    span, width = lasts_ms + 1, 2 * most + 1
+    if groups * span * width >= LIMIT:
+        raise Problem("too many groups, days and units for one sweep", "ask for a shorter window")
+
+    def packed(instant: str, step: pl.Expr) -> pl.LazyFrame:
+        place = pl.col("_code") * span + (pl.col(instant) - pl.lit(origin, INSTANT)).dt.total_milliseconds()
+        return frame.lazy().select(_step=place * width + (step + most))
+
+    place = pl.col("_step") // width
+    steps = pl.concat([packed("start", pl.col("units")), packed("end", -pl.col("units"))])
+    return (
+        steps.sort("_step")
+        .select(_place=place, demand=(pl.col("_step") % width - most).cum_sum())
+        .filter(pl.col("_place").ne_missing(pl.col("_place").shift(-1)))
+        .filter(pl.col("demand") != pl.col("demand").shift(1, fill_value=0))
+        .select(
+            "demand",
+            _code=pl.col("_place") // span,
+            at=pl.lit(origin, INSTANT) + pl.duration(milliseconds=pl.col("_place") % span, time_unit="ms"),
+        )
+        .collect()
+    )
+
+
+def peak(intervals: pl.LazyFrame) -> pl.LazyFrame:
+    """Find the highest demand.
+
+    Parameters
+    ----------
+    intervals
+        What `intervals` gives.
+
+    Returns
+    -------
+    pl.LazyFrame
+        `group...`, `peak` (Int64), `first_reached` (Datetime), `minutes_at_peak` (Float64): one row per group
+        that was in use, in order of the group.
+    """
+    swept, names, group = _sweep(intervals)
+    highest = swept.group_by("_code").agg(pl.col("demand").max()).sort("_code")["demand"]
+    lasts_ms = (pl.col("at").shift(-1) - pl.col("at")).dt.total_milliseconds()
+    return (
+        swept.lazy()
+        .with_columns(_ms=lasts_ms)  # the last row of a group has demand 0: its length is never read
+        .filter(pl.col("demand") == highest.gather(swept["_code"]))
+        .group_by("_code", maintain_order=True)
+        .agg(pl.col("demand").first(), pl.col("at").first(), pl.col("_ms").sum())
+        .select(
+            pl.col("_code")
+            .replace_strict(list(range(len(names))), names, return_dtype=pl.String)
+            .alias(group),
+            peak="demand",
+            first_reached="at",
+            minutes_at_peak=pl.col("_ms") / MINUTE_MS,
+        )
+    )
+
+
+def witnesses(stated: pl.LazyFrame, sessions: pl.LazyFrame, basis: str, at: datetime) -> pl.LazyFrame:
+    """List who was in use at an instant.
+
+    Parameters
+    ----------
+    stated
+        What `states` gives.
+    sessions
+        `session`, `application`, `person`, `account`, `host`, `device`, `office`, `started`.
+    basis
+        One of `states.BASES`.
+    at
+        The instant, with its zone.
+
+    Returns
+    -------
+    pl.LazyFrame
+        `application`, `session`, `person`, `account`, `host`, `device`, `office` (pseudonyms and codes),
+        `state` at the instant, `since` (when the unbroken use of this session began) and `started`: one row
+        per session in use, longest first. A person with two sessions has two rows, and counts once in a peak
+        by user.
+
+    Raises
+    ------
+    Problem
+        Unknown basis.
+    """
+    check("basis", basis, list(BASES))
+    now = (pl.col("start") <= at) & (pl.col("end") > at)
+    state = stated.filter(now).select("session", "state")
+    stretch = _stretches(stated, basis, by_units=False).filter(now).select("session", since="start")
+    who = ["application", "session", "person", "account", "host", "device", "office"]
+    return (
+        stretch.join(state, on="session")
+        .join(sessions.select(*who, "started"), on="session")
+        .select(*who, "state", "since", "started")
+        .sort("application", "since", "session")
+    )

@@ -26,3 +26,7 @@ class Problem(Exception):
 
     def __str__(self) -> str:
         return f"{self.message}; {self.remedy}" if self.remedy else self.message
+
+    def _render_traceback_(self) -> list[str]:
+        """Show itself in a notebook as one line; IPython asks for it by this name."""
+        return [str(self)]

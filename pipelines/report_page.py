@@ -1,0 +1,84 @@
+"""Executed notebook in, one page for the browser out: no code, charts alive, nothing fetched."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Callable
+from html import escape
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from nbconvert import HTMLExporter
+from nbformat import NotebookNode
+from nbformat.v4 import new_output
+from plotly.offline import get_plotlyjs
+
+PLOTLY = "application/vnd.plotly.v1+json"
+CHART_SETTINGS = {"displayModeBar": False, "responsive": True}
+PAGE = Path(__file__).with_name("report_page.html")
+
+
+def page(notebook: NotebookNode, title: str) -> str:
+    """Make the page of an executed notebook.
+
+    Plotly travels inside the page once; the page's policy lets nothing run but what carries its nonce, and
+    lets nothing be fetched at all.
+    """
+    nonce = secrets.token_urlsafe(16)
+    body, charts = _body(notebook, nonce)
+    return Template(PAGE.read_text(encoding="utf-8")).substitute(
+        title=escape(title), nonce=nonce, body=body, plotly=get_plotlyjs() if charts else ""
+    )
+
+
+def _body(notebook: NotebookNode, nonce: str) -> tuple[str, int]:
+    """Render the cells' outputs; return them with the number of charts."""
+    shown: NotebookNode = NotebookNode(notebook)
+    charts: list[str] = []
+    shown.cells = [_readable(cell, lambda figure: _chart(figure, charts, nonce)) for cell in notebook.cells]
+    exporter = HTMLExporter(
+        template_name="basic", exclude_input=True, exclude_output_prompt=True, exclude_anchor_links=True
+    )
+    body, _ = exporter.from_notebook_node(shown)
+    return body, len(charts)
+
+
+def _readable(cell: NotebookNode, draw: Callable[[dict[str, Any]], str]) -> NotebookNode:
+    if cell.cell_type != "code":
+        return cell
+    return NotebookNode(cell, outputs=[_readable_output(output, draw) for output in cell.outputs])
+
+
+def _readable_output(output: NotebookNode, draw: Callable[[dict[str, Any]], str]) -> NotebookNode:
+    if output.output_type == "error":
+        return _html(f'<p class="stopped" role="alert">{escape(_error_line(output))}</p>')
+    if PLOTLY in output.get("data", {}):
+        return _html(draw(output.data[PLOTLY]))
+    return output
+
+
+def _html(text: str) -> NotebookNode:
+    output: NotebookNode = new_output("display_data", {"text/html": text})
+    return output
+
+
+def _error_line(output: NotebookNode) -> str:
+    """Give a Problem's own line; of any other error only that it happened: the notebook has it all."""
+    if len(output.traceback) == 1:
+        return f"The report stops here. {output.evalue}"
+    return "The report stops here because of an error in it. The notebook beside this page holds the details."
+
+
+def _chart(figure: dict[str, Any], charts: list[str], nonce: str) -> str:
+    name = f"chart-{len(charts) + 1}"
+    charts.append(name)
+    height = int(figure.get("layout", {}).get("height") or 420)
+    drawn = {"data": figure["data"], "layout": figure["layout"], "config": CHART_SETTINGS}
+    # Escaped, so that no text in the data can end the script.
+    data = json.dumps(drawn).replace("<", "\\u003c")
+    return (
+        f'<figure id="{name}" class="chart" style="height:{height}px"></figure>'
+        f'<script nonce="{nonce}">Plotly.newPlot("{name}", {data});</script>'
+    )

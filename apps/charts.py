@@ -91,7 +91,10 @@ def utilization(frame: pl.DataFrame, *, rows: int = 12) -> go.Figure:
     shown = frame.head(rows)
     figure = _bar_figure(
         shown["name"],
-        [_run_label(hours, share) for hours, share in shown.select("run_hours", "busy_share").iter_rows()],
+        [
+            _run_label(hours, percent)
+            for hours, percent in shown.select("run_hours", pl.col("busy_share") * 100).iter_rows()
+        ],
     )
     for state in MEASURED_STATES:
         hours = shown[f"{state}_hours"].to_list()
@@ -128,8 +131,8 @@ def utilization_over_time(frame: pl.DataFrame) -> go.Figure:
     return figure.update_layout(barmode="stack", showlegend=True, bargap=0.25, xaxis={"type": "category"})
 
 
-def _run_label(hours: float, share: float | None) -> str:
-    return f"{hours:,.0f} h" if share is None else f"{hours:,.0f} h, {share:.0%} busy"
+def _run_label(hours: float, percent: float | None) -> str:
+    return f"{hours:,.0f} h" if percent is None else f"{hours:,.0f} h, {percent:.0f} % busy"
 
 
 def demand_and_owned(frame: pl.DataFrame, *, rows: int = 12) -> go.Figure:
@@ -171,7 +174,7 @@ def _owned_label(peak: int, owned: int | None) -> str:
 
 
 def concurrent_use(frame: pl.DataFrame, *, zone: str, owned: int | None = None) -> go.Figure:
-    """Draw demand as a step curve in local time, with the owned line.
+    """Draw demand of one local day as a step curve, with the owned line.
 
     Parameters
     ----------
@@ -183,7 +186,9 @@ def concurrent_use(frame: pl.DataFrame, *, zone: str, owned: int | None = None) 
         Units owned, or None where there is no entitlement.
     """
     local = frame.with_columns(pl.col("at").dt.convert_time_zone(zone).dt.replace_time_zone(None))
-    figure = _line_figure(f"local time, {zone}", "licenses in use at once", height=340)
+    day = f"{local['at'][0]:%Y-%m-%d}, " if local.height else ""
+    figure = _line_figure(f"{day}local time, {zone}", "licenses in use at once", height=340)
+    figure.update_layout(xaxis={"tickformat": "%H:%M"})
     figure.add_scatter(
         x=_moments(local["at"]),
         y=local["demand"].to_list(),
@@ -223,7 +228,7 @@ def peak_and_average(frame: pl.DataFrame, *, step: str = "day", owned: int | Non
             line={"color": COLORS[color], "width": 1.5},
             fill=fill,
             fillcolor="rgba(86,180,233,0.22)",
-            hovertemplate=f"%{{x|%a %d %b %Y}}<br>{column} %{{y:,.1f}}<extra></extra>",
+            hovertemplate=f"%{{x|%a %Y-%m-%d}}<br>{column} %{{y:,.1f}}<extra></extra>",
         )
     figure.update_layout(showlegend=True)
     return _with_owned_line(figure, owned, frame["peak"].max())
@@ -242,7 +247,7 @@ def active_users(frame: pl.DataFrame) -> go.Figure:
         x=[day.isoformat() for day in frame["day"]],
         y=frame["active_users"].to_list(),
         marker={"color": COLORS["active"], "line": {"width": 0}},
-        hovertemplate="%{x|%a %d %b %Y}<br>%{y:,} people<extra></extra>",
+        hovertemplate="%{x|%a %Y-%m-%d}<br>%{y:,} people<extra></extra>",
     )
     figure.update_layout(bargap=0.15)
     return figure
@@ -265,19 +270,19 @@ def use_duration(
     figure = _line_figure("licenses, n", "share of the time with n or more in use", height=340)
     figure.add_scatter(
         x=frame["n"].to_list(),
-        y=frame["share"].to_list(),
+        y=(frame["share"] * 100).to_list(),
         mode="lines",
         name="n or more in use",
         line={"shape": "vh", "color": COLORS["active"], "width": 2},
         fill="tozeroy",
         fillcolor="rgba(0,114,178,0.12)",
-        hovertemplate="%{x:,} or more: %{y:.1%}<extra></extra>",
+        hovertemplate="%{x:,} or more: %{y:.1f} % of the time<extra></extra>",
     )
     for row, (percent, covering) in enumerate(reversed(list((marks or {}).items()))):
-        _mark(figure, covering, 1 - percent / 100, f"{covering:,} cover {percent}%", row)
+        _mark(figure, covering, 100 - percent, f"{covering:,} cover {percent} %", row)
     # Room at the right for the labels of the marks.
     widest = 1.5 * max([*(marks or {}).values(), owned or 0, *frame["n"].tail(1)], default=1)
-    figure.update_layout(yaxis={"tickformat": ".0%"}, xaxis={"range": [0, widest], "tickformat": ","})
+    figure.update_layout(yaxis={"ticksuffix": " %"}, xaxis={"range": [0, widest], "tickformat": ","})
     if owned is not None:
         figure.add_vline(x=owned, line={"color": COLORS["owned"], "width": 2, "dash": "dash"})
         _note(figure, owned, 1, f"owned {owned:,}", yref="paper", xanchor="right", yanchor="top")
@@ -297,26 +302,28 @@ def unused_licenses(frame: pl.DataFrame, *, rows: int = 12) -> go.Figure:
     """
     shown = frame.head(rows)
     labels = [
-        f"{reclaim:,} of {assigned:,} seats, together {share:.0%}"
-        for reclaim, assigned, share in shown.select("reclaim", "assigned", "cumulative_share").iter_rows()
+        f"{reclaim:,} of {assigned:,} seats, together {percent:.0f} %"
+        for reclaim, assigned, percent in shown.select(
+            "reclaim", "assigned", pl.col("cumulative_share") * 100
+        ).iter_rows()
     ]
     figure = _bar_figure(shown["product_name"], labels)
     figure.add_bar(
         **_bar(shown["reclaim"].to_list(), "idle", "unused seats"), hovertemplate="%{x:,}<extra></extra>"
     )
     figure.add_scatter(
-        x=shown["cumulative_share"].to_list(),
+        x=(shown["cumulative_share"] * 100).to_list(),
         y=list(range(shown.height)),
         xaxis="x2",
         mode="lines+markers",
         name="share of all unused seats, added up",
         line={"color": INK, "width": 1.5},
         marker={"size": 7},
-        hovertemplate="%{x:.0%}<extra></extra>",
+        hovertemplate="%{x:.0f} %<extra></extra>",
     )
     figure.update_layout(
         xaxis={"title": {"text": "unused seats"}, "tickformat": ","},
-        xaxis2={"overlaying": "x", "range": [0, 1.04], "showticklabels": False, "showgrid": False},
+        xaxis2={"overlaying": "x", "range": [0, 104], "showticklabels": False, "showgrid": False},
     )
     return figure
 

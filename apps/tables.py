@@ -1,0 +1,82 @@
+"""Metric frame in, table to read out, in the house style: numbers right, units in the headings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import polars as pl
+from great_tables import GT, loc, style
+
+from apps.charts import FONT, GRID, INK, MUTED
+
+NOTHING = "—"
+"""Shown where there is no value; never a zero that nobody measured."""
+
+
+def table(frame: pl.DataFrame, headings: Mapping[str, str], *, rows: int = 15) -> GT:
+    """Draw a frame as a table.
+
+    Parameters
+    ----------
+    frame
+        Any frame. Hours are columns named `*hours`, parts of a whole (0-1) `*share` or `*coverage`.
+    headings
+        Column -> heading, in the order to show; columns left out are not shown.
+    rows
+        How many rows at most; a note says how many more there are.
+    """
+    shown = frame.select(list(headings)).head(rows)
+    drawn = GT(shown).cols_label(cases=dict(headings)).sub_missing(missing_text=NOTHING)
+    drawn = _with_formats(drawn, shown)
+    if frame.height > rows:
+        drawn = drawn.tab_source_note(f"{frame.height - rows:,} more rows; results.json has the totals.")
+    return _with_style(drawn)
+
+
+def footer(lines: Sequence[tuple[str, str]]) -> GT:
+    """Draw the conditions of a report as a small table of two columns."""
+    frame = pl.DataFrame(lines, schema={"what": pl.String, "value": pl.String}, orient="row")
+    drawn = GT(frame).cols_label(what="What was counted", value="").tab_options(table_font_size="13px")
+    return _with_style(drawn).tab_style(style.text(color=MUTED), loc.body(columns="what"))
+
+
+def _with_formats(drawn: GT, frame: pl.DataFrame) -> GT:
+    """Format each column by what it holds, and align what is a number to the right."""
+    hours = [name for name in frame.columns if name.endswith("hours")]
+    parts = [name for name in frame.columns if name.endswith(("share", "coverage"))]
+    counts = [name for name, kind in frame.schema.items() if kind.is_integer()]
+    drawn = drawn.fmt_integer(columns=counts).fmt_number(columns=hours, decimals=1)
+    drawn = drawn.fmt_percent(columns=parts, decimals=0, incl_space=True)
+    numbers = [*counts, *hours, *parts, *(name for name in frame.columns if name in AMOUNTS)]
+    return drawn.cols_align("right", columns=numbers).cols_align(
+        "left", columns=_rest(frame.columns, numbers)
+    )
+
+
+AMOUNTS = ("amount", "adjustment", "rate", "cost", "seat_cost")
+"""Columns of text that reads as a number: 1,234.50 EUR."""
+
+
+def _rest(names: Iterable[str], taken: Sequence[str]) -> list[str]:
+    return [name for name in names if name not in taken]
+
+
+def _with_style(drawn: GT) -> GT:
+    return drawn.tab_options(
+        container_overflow_x="auto",
+        table_width="100%",
+        table_font_names=FONT,
+        table_font_color=INK,
+        table_font_size="14px",
+        table_border_top_style="hidden",
+        table_border_bottom_style="hidden",
+        column_labels_font_weight="600",
+        column_labels_border_top_style="hidden",
+        column_labels_border_bottom_color=INK,
+        column_labels_border_bottom_width="1px",
+        table_body_hlines_color=GRID,
+        table_body_border_top_color=INK,
+        table_body_border_bottom_color=GRID,
+        data_row_padding="6px",
+        source_notes_font_size="12px",
+    )

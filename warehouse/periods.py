@@ -257,3 +257,38 @@ def intersect(left: pl.LazyFrame, right: pl.LazyFrame, by: Sequence[str] = ()) -
         .filter(pl.col("depth") == 2)
         .select(*by, pl.col("at").alias("start"), "end")
     )
+
+
+def covered_before(rows: pl.LazyFrame, at: str, intervals: pl.LazyFrame, by: str) -> pl.LazyFrame:
+    """Measure how much of an interval frame lies before each instant.
+
+    What lies between two instants is then a difference, and no row has to meet every interval.
+
+    Parameters
+    ----------
+    rows
+        `by` and the instants `at`, ascending within each value of `by`.
+    at
+        Name of the column of instants.
+    intervals
+        `by`, `start`, `end`, disjoint, as `union` gives them.
+    by
+        The one column in which rows and intervals must agree.
+
+    Returns
+    -------
+    pl.LazyFrame
+        The rows, in their order, with `covered_ms` (Int64).
+    """
+    length = (pl.col("_until") - pl.col("_since")).dt.total_milliseconds()
+    current = (pl.min_horizontal(at, "_until") - pl.col("_since")).dt.total_milliseconds()
+    earlier = (
+        intervals.select(by, _since="start", _until="end")
+        .sort(by, "_since")
+        .with_columns(_earlier=(length.cum_sum() - length).over(by))
+    )
+    return (
+        rows.join_asof(earlier, left_on=at, right_on="_since", by=by, check_sortedness=False)
+        .with_columns(covered_ms=(pl.col("_earlier") + current).fill_null(0))
+        .drop("_since", "_until", "_earlier", strict=False)
+    )

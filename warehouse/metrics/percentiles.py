@@ -15,7 +15,7 @@ import polars as pl
 
 from warehouse.errors import Problem
 from warehouse.metrics.concurrency import MINUTE_MS, check, group_of
-from warehouse.periods import INSTANT, business_hours, check_window, local_days, union
+from warehouse.periods import INSTANT, business_hours, check_window, covered_before, local_days, union
 
 Calendar = Literal["all", "business", "in_use"]
 
@@ -95,9 +95,9 @@ def _time_at_demand(demand: pl.LazyFrame, hours: pl.LazyFrame) -> pl.DataFrame:
     else:
         each = swept.lazy().select(pl.col(group).unique()).join(union(found.lazy()), how="cross")
     total = each.group_by(group).agg(_total=(pl.col("end") - pl.col("start")).dt.total_milliseconds().sum())
-    inside = pl.col("_before").shift(-1) - pl.col("_before")
+    inside = pl.col("covered_ms").shift(-1) - pl.col("covered_ms")
     used = (
-        _calendar_before(swept.lazy(), each, group)
+        covered_before(swept.lazy(), "at", each, group)
         .with_columns(ms=inside)
         .filter(pl.col("demand") > 0)  # the last row of a group has demand 0, so no row looks past its group
         .group_by(group, "demand")
@@ -108,16 +108,6 @@ def _time_at_demand(demand: pl.LazyFrame, hours: pl.LazyFrame) -> pl.DataFrame:
         group, demand=pl.lit(0, pl.Int64), ms=pl.col("_total") - pl.col("_used")
     )
     return pl.concat([unused, used]).sort(group, "demand").collect()
-
-
-def _calendar_before(demand: pl.LazyFrame, hours: pl.LazyFrame, group: str) -> pl.LazyFrame:
-    """Add `_before`: how much of its group's calendar lies before each instant, in milliseconds."""
-    length = (pl.col("end") - pl.col("start")).dt.total_milliseconds()
-    elapsed = (pl.min_horizontal("at", "end") - pl.col("start")).dt.total_milliseconds()
-    hours = hours.sort(group, "start").with_columns(_earlier=(length.cum_sum() - length).over(group))
-    return demand.join_asof(
-        hours, left_on="at", right_on="start", by=group, strategy="backward", check_sortedness=False
-    ).with_columns(_before=(pl.col("_earlier") + elapsed).fill_null(0))
 
 
 def _share(p: float) -> Fraction:

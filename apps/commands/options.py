@@ -5,9 +5,14 @@ from __future__ import annotations
 import json
 import os
 import sys
-from typing import Annotated, Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
 
 WarehouseUrl = Annotated[
     str | None,
@@ -21,6 +26,18 @@ WarehouseUrl = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print machine-readable JSON.")]
+
+
+@contextmanager
+def opened(url: str | None) -> Iterator[Engine]:
+    """Open a warehouse for one command."""
+    from warehouse.store import open_warehouse
+
+    engine = open_warehouse(url)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
 
 
 def operating_system_identity() -> str:

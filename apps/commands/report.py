@@ -28,7 +28,9 @@ def list_reports(as_json: AsJson = False) -> None:
             typer.echo(f"    -p {parameter.name}={parameter.default}  {parameter.help}")
 
 
-@app.command("run", epilog="Example: process-meter report run peak_demand -p start=2026-01-01 -p key=user --html")
+@app.command(
+    "run", epilog="Example: process-meter report run peak_demand -p start=2026-01-01 -p key=user --html"
+)
 def run(
     name: Annotated[str, typer.Argument(help="Name of the report, see `report list`.")],
     parameter: Annotated[

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from apps.commands.options import AsJson, WarehouseUrl, print_json
+from apps.commands.options import AsJson, WarehouseUrl, opened, print_json
 
 app = typer.Typer(help="The SQL warehouse: make it, look at it.", no_args_is_help=True)
 
@@ -12,22 +12,20 @@ app = typer.Typer(help="The SQL warehouse: make it, look at it.", no_args_is_hel
 @app.command(epilog="Example: process-meter warehouse upgrade --warehouse sqlite:///meter.sqlite")
 def upgrade(warehouse: WarehouseUrl = None) -> None:
     """Make the warehouse, or bring an older one to this version's tables. Running it again does no harm."""
-    from warehouse.store import default_url, describe, upgrade
+    from warehouse.store import place, upgrade
 
-    url = warehouse or default_url()
-    engine = upgrade(url)
-    typer.echo(f"The warehouse {describe(engine)} is ready.")
+    engine = upgrade(warehouse)
+    typer.echo(f"The warehouse {place(engine.url)} is ready.")
     engine.dispose()
 
 
 @app.command(epilog="Example: process-meter warehouse status --json")
 def status(warehouse: WarehouseUrl = None, as_json: AsJson = False) -> None:
     """Show where the warehouse is, its version, and what it holds."""
-    from warehouse.store import open_warehouse, status
+    from warehouse.store import status
 
-    engine = open_warehouse(warehouse)
-    found = status(engine)
-    engine.dispose()
+    with opened(warehouse) as engine:
+        found = status(engine)
     if as_json:
         print_json(found)
         return

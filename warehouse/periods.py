@@ -209,6 +209,14 @@ def union(intervals: pl.LazyFrame, by: Sequence[str] = ()) -> pl.LazyFrame:
     )
 
 
+def clip(intervals: pl.LazyFrame, start: datetime, end: datetime) -> pl.LazyFrame:
+    """Cut intervals to a window, [start, end); what lies outside is left out."""
+    return intervals.filter(pl.col("start") < end, pl.col("end") > start).with_columns(
+        start=pl.max_horizontal("start", pl.lit(start, INSTANT)),
+        end=pl.min_horizontal("end", pl.lit(end, INSTANT)),
+    )
+
+
 def collapse(intervals: pl.LazyFrame, opens: pl.Expr) -> pl.LazyFrame:
     """Turn each run of neighboring rows into one row: the first, which then ends where the last one ends.
 

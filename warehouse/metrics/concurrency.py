@@ -18,7 +18,7 @@ import polars as pl
 
 from warehouse.errors import Problem
 from warehouse.metrics.states import BASES
-from warehouse.periods import INSTANT, check_window, collapse, union
+from warehouse.periods import INSTANT, check_window, clip, collapse, union
 
 Key = Literal["user", "device", "user_device", "session", "token"]
 
@@ -85,12 +85,7 @@ def intervals(  # noqa: PLR0913, PLR0917 - a figure names its key, basis, window
     else:
         merged = union(keyed, [group, "key", "_own"]).with_columns(units=pl.lit(1, pl.Int64))
     return (
-        merged.filter(pl.col("start") < end, pl.col("end") > start)
-        .with_columns(
-            carried=pl.col("start") < start,
-            start=pl.max_horizontal("start", pl.lit(start, INSTANT)),
-            end=pl.min_horizontal("end", pl.lit(end, INSTANT)),
-        )
+        clip(merged.with_columns(carried=pl.col("start") < start), start, end)
         .select(group, "key", "start", "end", "units", "carried")
         .sort(group, "key", "start", "end")
         .collect()

@@ -15,9 +15,9 @@ import polars as pl
 from warehouse.errors import Problem
 from warehouse.metrics.states import BASES, STATES
 from warehouse.periods import (
-    INSTANT,
     business_days,
     check_window,
+    clip,
     covered_before,
     local_days,
     union,
@@ -117,19 +117,11 @@ def _check_groups(by: Sequence[str]) -> None:
             raise Problem(f"use cannot be grouped by {name!r}", f"give one of {known}")
 
 
-def _clip(stated: pl.LazyFrame, start: datetime, end: datetime) -> pl.LazyFrame:
-    """Cut segments to the window."""
-    return stated.filter(pl.col("start") < end, pl.col("end") > start).with_columns(
-        start=pl.max_horizontal("start", pl.lit(start, INSTANT)),
-        end=pl.min_horizontal("end", pl.lit(end, INSTANT)),
-    )
-
-
 def _pieces(stated: pl.LazyFrame, start: datetime, end: datetime) -> pl.LazyFrame:
     """Milliseconds by state of every segment in the window."""
     length_ms = (pl.col("end") - pl.col("start")).dt.total_milliseconds()
     state, runs = pl.col("state"), pl.col("state").is_in(BASES["run"])
-    return _clip(stated, start, end).select(
+    return clip(stated, start, end).select(
         "session",
         pl.lit(value=True).alias("_seen"),
         pl.col("start").alias("_at"),
@@ -248,7 +240,7 @@ def session_coverage(
         raise Problem(f"unknown basis {basis!r}", f"give one of {', '.join(BLIND)}")
     if start is not None and end is not None:
         check_window(start, end)
-        stated = _clip(stated, start, end)
+        stated = clip(stated, start, end)
     length_ms = (pl.col("end") - pl.col("start")).dt.total_milliseconds()
     known = length_ms.filter(~pl.col("state").is_in(BLIND[basis]))
     known_ms, all_ms = (

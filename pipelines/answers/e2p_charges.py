@@ -1,4 +1,4 @@
-"""What is charged to each project, for which application, at which rate?"""
+"""What is charged to each project, for which application, at which rate."""
 
 from __future__ import annotations
 

@@ -4,11 +4,32 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Engine
+
+from pipelines.answers.evidence import Evidence, coverage, fleet_share
+from pipelines.answers.question import Question
+from warehouse import frames
+
+BASIS_WORDS = {
+    "run": "run: open, whether used or not (active, pause, idle, held)",
+    "busy": "busy: in use, short pauses included (active, pause)",
+    "active": "active: in use, without any pause",
+}
+KEY_WORDS = {
+    "": "what each license counts: people, devices or tokens",
+    "user": "people, after their accounts are merged",
+    "device": "devices",
+    "user_device": "pairs of person and device",
+    "session": "sessions",
+    "token": "tokens: units checked out x the product's weight",
+}
 
 
 @dataclass(frozen=True)
 class Footer:
-    """The conditions of a figure, in words; null where it does not apply.
+    """The conditions of a figure, in words; a dash where one does not apply.
 
     Attributes
     ----------
@@ -34,4 +55,48 @@ class Footer:
 
     def lines(self) -> list[tuple[str, str]]:
         """Give (label, value) pairs in reading order."""
-        raise NotImplementedError
+        made_at = self.made_at.astimezone(ZoneInfo(self.zone))
+        return [
+            ("Basis", self.basis),
+            ("Counted by", self.key),
+            ("Window", self.window),
+            ("Time zone", self.zone),
+            ("Calendar", self.calendar),
+            ("Session coverage", _covered(self.session_coverage, "session time whose state is known")),
+            ("Fleet coverage", _covered(self.fleet_coverage, "host-workdays observed")),
+            ("Policy", self.policy),
+            ("Rows read", ", ".join(f"{number:,} {what}" for what, number in self.rows.items())),
+            ("Made", f"{made_at:%Y-%m-%d %H:%M} {self.zone}, from {self.source}"),
+        ]
+
+
+def footer_of(question: Question, evidence: Evidence, *, calendar: str = "all hours") -> Footer:
+    """Write the footer of an answer that counted sessions."""
+    return Footer(
+        basis=BASIS_WORDS[question.basis],
+        key=KEY_WORDS[question.key],
+        window=window_words(question),
+        zone=question.zone,
+        calendar=calendar,
+        session_coverage=coverage(question, evidence),
+        fleet_coverage=fleet_share(question.engine, question.start, question.end),
+        policy=question.policy_words,
+        rows=evidence.rows,
+        made_at=question.asked_at,
+        source=source(question.engine),
+    )
+
+
+def window_words(question: Question) -> str:
+    """Say the window in local days, and that its end is not in it."""
+    return f"{question.first_day} to {question.end_day}, the last day not included"
+
+
+def source(engine: Engine) -> str:
+    """Say whose warehouse it is, and of which kind."""
+    kind = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}.get(engine.dialect.name, engine.dialect.name)
+    return f"the warehouse of {frames.organization(engine)['name']} ({kind})"
+
+
+def _covered(part: float | None, what: str) -> str:
+    return "—" if part is None else f"{part * 100:.1f} % of {what}"

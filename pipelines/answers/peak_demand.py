@@ -1,59 +1,355 @@
-"""How many licenses were truly needed at once, when, and by whom?"""
+"""How many licenses were truly needed at once, when, and by whom."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from pipelines.answers.footer import Footer
-from pipelines.answers.question import Question
+from pipelines.answers.evidence import Evidence, gather
+from pipelines.answers.footer import Footer, footer_of
+from pipelines.answers.owned import UNITS, Owned, owned_on
+from pipelines.answers.question import AS_LICENSED, Question, no_data
+from pipelines.answers.wording import count, safe
+from warehouse import frames
+from warehouse.metrics.averages import average_demand
+from warehouse.metrics.concurrency import MINUTE_MS, curve, intervals, peak, witnesses
+from warehouse.metrics.percentiles import daily_peaks, minutes_at_or_above, percentiles
+from warehouse.periods import business_days, day_bounds, union
+
+CALENDAR = "business hours: whenever an office is open, holidays left out"
+PERCENTILES = (95, 99)
+DAYS_BY_DAY = 92
+"""Up to so many days, the trend has a row per day; beyond, per week."""
 
 
 @dataclass(frozen=True)
 class PeakDemand:
-    """Exact concurrent use; the detail is of one application (the tightest one unless asked).
+    """Exact concurrent use of every license pool, and of one in detail: the tightest, unless one is asked.
 
     Attributes
     ----------
     ranking
-        One row per application, tightest first: application, name, owned (null: no entitlement), peak,
-        need_95 (share of time, business hours), minutes_above_owned.
-    application, name
-        The application in detail.
-    owned
-        Units owned of it at the window's end; None where no entitlement covers it.
+        One row per pool in use, tightest first: pool, name, metric, key, owned (null: no entitlement), peak,
+        first_reached, need_95 (enough for 95 % of business time), minutes_above_owned (Float64, all hours).
+    pool, name, key, owned
+        The pool in detail; owned is None where no entitlement covers it.
     peak, first_reached, minutes_at_peak
         Its peak family.
     peak_day
         The local day of the peak, every change of demand: at (Datetime UTC), demand.
     by_day
-        One row per local day: day, peak, average.
+        One row per local day: day, peak, average (in business hours; null on a day without any).
+    trend, step
+        The same by "day" or "week": day, peak (highest), average (mean of its days).
     use_duration
-        One row per n from 0 to the peak: n, minutes_at_or_above, share (of the calendar's time, 0-1).
+        One row per n from 0 to the peak: n, minutes_at_or_above, share (of business time, 0-1).
+    covering
+        Percent of business time -> the licenses that cover it.
     witnesses
-        Who had it open at the peak: person (pseudonym), host (pseudonym), office, since.
+        Who was in use at the peak: person, host (pseudonyms), office, application, project, state, since.
     claims
         Markdown sentences: "ranking", "peak", "days", "duration", "witnesses".
     """
 
     ranking: pl.DataFrame
-    application: str
+    pool: str
     name: str
+    key: str
     owned: int | None
     peak: int
-    first_reached: datetime | None
+    first_reached: datetime
     minutes_at_peak: float
     peak_day: pl.DataFrame
     by_day: pl.DataFrame
+    trend: pl.DataFrame
+    step: str
     use_duration: pl.DataFrame
+    covering: dict[int, int]
     witnesses: pl.DataFrame
     claims: dict[str, str]
     footer: Footer
     results: dict[str, object]
 
 
-def answer(question: Question) -> PeakDemand:
-    """Measure demand of every application, and of one in detail."""
-    raise NotImplementedError(question)
+@dataclass(frozen=True)
+class _Demand:
+    """What every figure of the answer is made from."""
+
+    question: Question
+    found: Evidence
+    owned: Owned
+    used: pl.LazyFrame
+    curve: pl.LazyFrame
+    business: pl.LazyFrame
+
+    def of(self, pool: str) -> _Demand:
+        """Keep one pool."""
+        mine = pl.col("entitlement") == pool
+        return replace(self, used=self.used.filter(mine), curve=self.curve.filter(mine))
+
+
+def answer(question: Question, evidence: Evidence | None = None) -> PeakDemand:
+    """Measure the demand of every license pool, and one in detail.
+
+    Parameters
+    ----------
+    evidence
+        What `gather` gave for the same question without an application, where several answers share it: a
+        pool may hold more applications than the one that is asked for.
+
+    Raises
+    ------
+    Problem
+        The window holds no use, or none of the application.
+    """
+    found = evidence or gather(replace(question, application=""))
+    demand = _demand(question, found)
+    ranking = _ranking(demand)
+    if ranking.is_empty():
+        raise no_data(question, f"moments of {question.basis} time")
+    return _detail(demand.of(_chosen(demand, ranking)), ranking)
+
+
+def _demand(question: Question, found: Evidence) -> _Demand:
+    owned = _comparable(question, owned_on(question.engine, question.end_day - timedelta(days=1)))
+    used = pl.concat(
+        _intervals(question, found, owned, key) for key in owned.pools["key"].unique(maintain_order=True)
+    )
+    offices, holidays = frames.offices(question.engine), frames.holidays(question.engine)
+    hours = business_days(offices, holidays, question.start, question.end)
+    return _Demand(question, found, owned, used, curve(used), hours.select("day", "start", "end"))
+
+
+def _comparable(question: Question, owned: Owned) -> Owned:
+    """Count by the key that is asked for; then only what is licensed by it, or concurrently, compares."""
+    if question.key == AS_LICENSED:
+        return owned
+    compares = (pl.col("metric") == "concurrent") | (pl.col("key") == question.key)
+    pools = owned.pools.with_columns(owned=pl.when(compares).then("owned"), key=pl.lit(question.key))
+    return replace(owned, pools=pools)
+
+
+def _intervals(question: Question, found: Evidence, owned: Owned, key: str) -> pl.LazyFrame:
+    """Say when each key was in use, pool by pool, for the pools that are counted by it."""
+    pools = owned.pools.filter(pl.col("key") == key)["pool"].to_list()
+    return intervals(
+        found.stated,
+        found.sessions,
+        key,
+        question.basis,
+        question.start,
+        question.end,
+        weights=frames.applications(question.engine),
+        group="entitlement",
+        suites=owned.members.lazy().filter(pl.col("entitlement").is_in(pools)),
+    )
+
+
+def _ranking(demand: _Demand) -> pl.DataFrame:
+    """Put the tightest first: by peak against what is owned, then by peak."""
+    hours = union(demand.business)
+    need = percentiles(demand.curve, hours, PERCENTILES[0]).select("entitlement", need_95="demand")
+    pools = demand.owned.pools.lazy().rename({"pool": "entitlement"})
+    above = _minutes_above(demand.curve, pools)
+    return (
+        peak(demand.used)
+        .join(pools, on="entitlement")
+        .join(need, on="entitlement", how="left")
+        .join(above, on="entitlement", how="left")
+        .sort(
+            pl.col("peak") / pl.col("owned"), "peak", "name", descending=[True, True, False], nulls_last=True
+        )
+        .select(
+            *(pl.col("entitlement").alias("pool"), "name", "metric", "key", "owned", "peak", "first_reached"),
+            *("minutes_at_peak", pl.col("need_95").fill_null(0), "minutes_above_owned"),
+        )
+        .collect()
+    )
+
+
+def _minutes_above(demand: pl.LazyFrame, pools: pl.LazyFrame) -> pl.LazyFrame:
+    lasts_ms = (pl.col("at").shift(-1) - pl.col("at")).dt.total_milliseconds()
+    return (
+        demand.with_columns(_ms=lasts_ms)
+        .join(pools.filter(pl.col("owned").is_not_null()), on="entitlement")
+        .group_by("entitlement")
+        .agg(minutes_above_owned=pl.col("_ms").filter(pl.col("demand") > pl.col("owned")).sum() / MINUTE_MS)
+    )
+
+
+def _chosen(demand: _Demand, ranking: pl.DataFrame) -> str:
+    """Find the pool to show in detail."""
+    code = demand.question.application
+    if not code:
+        return str(ranking["pool"][0])
+    pools, members = demand.owned.pools, demand.owned.members
+    covering = [
+        *pools.filter(pl.col("product") == code)["pool"],
+        *members.filter(pl.col("application") == code)["entitlement"],
+    ]
+    used = [pool for pool in covering if pool in ranking["pool"]]
+    if not used:
+        raise no_data(demand.question, f"moments of {demand.question.basis} time")
+    return str(used[0])
+
+
+def _detail(demand: _Demand, ranking: pl.DataFrame) -> PeakDemand:
+    question = demand.question
+    row = ranking.filter(pl.col("pool") == demand.curve.collect()["entitlement"][0]).row(0, named=True)
+    by_day = _by_day(demand)
+    step, trend = _trend(by_day)
+    hours = union(demand.business)
+    covering = {p: int(percentiles(demand.curve, hours, p).collect()["demand"][0]) for p in PERCENTILES}
+    seen = _witnesses(demand, row["first_reached"])
+    return PeakDemand(
+        ranking=ranking,
+        **{
+            name: row[name]
+            for name in ("pool", "name", "key", "owned", "peak", "first_reached", "minutes_at_peak")
+        },
+        peak_day=_peak_day(demand, row["first_reached"]),
+        by_day=by_day,
+        trend=trend,
+        step=step,
+        use_duration=minutes_at_or_above(demand.curve, hours).drop("entitlement").collect(),
+        covering=covering,
+        witnesses=seen,
+        claims={
+            "ranking": _claim_ranking(ranking),
+            "peak": _claim_peak(question, row),
+            "days": _claim_days(row, by_day),
+            "duration": _claim_duration(row, covering),
+            "witnesses": _claim_witnesses(row, seen),
+        },
+        footer=footer_of(question, demand.found, calendar=CALENDAR),
+        results=_results(question, row),
+    )
+
+
+def _by_day(demand: _Demand) -> pl.DataFrame:
+    question = demand.question
+    peaks = daily_peaks(demand.curve, question.zone, question.start, question.end)
+    averages = average_demand(demand.curve, demand.business)
+    return (
+        peaks.join(averages, on=["entitlement", "day"], how="left")
+        .select("day", "peak", "average")
+        .sort("day")
+        .collect()
+    )
+
+
+def _trend(by_day: pl.DataFrame) -> tuple[str, pl.DataFrame]:
+    if by_day.height <= DAYS_BY_DAY:
+        return "day", by_day
+    weeks = by_day.group_by_dynamic("day", every="1w", start_by="datapoint")
+    return "week", weeks.agg(pl.col("peak").max(), pl.col("average").mean())
+
+
+def _peak_day(demand: _Demand, at: datetime) -> pl.DataFrame:
+    """Take the changes of one local day, with what it began and ended with."""
+    zone = demand.question.zone
+    start, end = day_bounds(zone, at.astimezone(ZoneInfo(zone)).date())
+    changes = demand.curve.select("at", "demand").collect()
+    before = changes.filter(pl.col("at") <= start)["demand"]
+    inside = changes.filter(pl.col("at") > start, pl.col("at") < end)
+    opening = before[-1] if before.len() else 0
+    closing = inside["demand"][-1] if inside.height else opening
+    edges = pl.DataFrame({"at": [start, end], "demand": [opening, closing]}, schema=changes.schema)
+    return pl.concat([edges[:1], inside, edges[1:]])
+
+
+def _witnesses(demand: _Demand, at: datetime) -> pl.DataFrame:
+    question, pool = demand.question, demand.curve.select("entitlement").first()
+    mine = demand.owned.members.lazy().join(pool, on="entitlement").select("application")
+    sessions = demand.found.sessions.with_columns(pl.col("application").cast(pl.String)).join(
+        mine, on="application", how="semi"
+    )
+    names = frames.applications(question.engine).select(pl.col("application").cast(pl.String), "name")
+    return (
+        witnesses(demand.found.stated, sessions, question.basis, at)
+        .join(names, on="application", how="left", maintain_order="left")
+        .join(_projects(question, at), on="session", how="left", maintain_order="left")
+        .select("person", "host", "office", pl.col("name").alias("application"), "project", "state", "since")
+        .collect()
+    )
+
+
+def _projects(question: Question, at: datetime) -> pl.LazyFrame:
+    """Find the project in force for each session; a later entry outranks an earlier one."""
+    entries = frames.project_entries(question.engine, at, at + timedelta(milliseconds=1))
+    return entries.sort("entry").group_by("session").agg(pl.col("project").last())
+
+
+# --- The claims --------------------------------------------------------------------------------------------
+
+
+def _claim_ranking(ranking: pl.DataFrame) -> str:
+    owned = ranking.filter(pl.col("owned").is_not_null())
+    if owned.is_empty():
+        return "No entitlement covers what was used, so there is nothing to compare the peaks with."
+    short, half = (
+        owned.filter(pl.col("peak") > pl.col("owned")),
+        owned.filter(2 * pl.col("peak") <= pl.col("owned")),
+    )
+    first = owned.row(0, named=True)
+    return (
+        f"**{safe(first['name'])} is the tightest**: {first['peak']:,} {UNITS[first['key']]} at once, "
+        f"{first['owned']:,} owned. Of {count(owned.height, 'license')} with use, {short.height:,} "
+        f"{'was' if short.height == 1 else 'were'} short at some moment, and {half.height:,} never needed "
+        "more than half of what is owned."
+    )
+
+
+def _claim_peak(question: Question, row: dict[str, Any]) -> str:
+    at = row["first_reached"].astimezone(ZoneInfo(question.zone))
+    against = "no entitlement covers it" if row["owned"] is None else _against(row["peak"] - row["owned"])
+    return (
+        f"{safe(row['name'])} peaked at **{row['peak']:,} {UNITS[row['key']]} at once**, first on "
+        f"{at:%Y-%m-%d at %H:%M} ({question.zone}), for {row['minutes_at_peak']:,.1f} minutes in all: "
+        f"{against}."
+    )
+
+
+def _against(over: int) -> str:
+    if over > 0:
+        return f"{over:,} more than are owned"
+    return "exactly what is owned" if over == 0 else f"{-over:,} fewer than are owned"
+
+
+def _claim_days(row: dict[str, Any], by_day: pl.DataFrame) -> str:
+    average = by_day["average"].mean()
+    words = f"In business hours **{float(str(average or 0)):,.1f}** were in use on average"
+    if row["owned"] is None:
+        return f"{words}."
+    above = by_day.filter(pl.col("peak") > row["owned"]).height
+    days = count(by_day.height, "day")
+    return f"{words}; on {above:,} of {days} the peak was above the {row['owned']:,} owned."
+
+
+def _claim_duration(row: dict[str, Any], covering: dict[int, int]) -> str:
+    parts = [f"**{enough:,}** {UNITS[row['key']]} cover {percent} %" for percent, enough in covering.items()]
+    return f"Of business hours, {' and '.join(parts)}; the whole peak needs {row['peak']:,}."
+
+
+def _claim_witnesses(row: dict[str, Any], seen: pl.DataFrame) -> str:
+    people, offices = seen["person"].n_unique(), seen["office"].drop_nulls().n_unique()
+    return (
+        f"At that moment {count(seen.height, 'session')} of {count(people, 'person', 'people')} in "
+        f"{count(offices, 'office')} made up the {row['peak']:,}. Names are pseudonyms."
+    )
+
+
+def _results(question: Question, row: dict[str, Any]) -> dict[str, object]:
+    return {
+        "pool": row["pool"],
+        "key": row["key"],
+        "basis": question.basis,
+        "owned": row["owned"],
+        "peak": row["peak"],
+        "first_reached": row["first_reached"].astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "minutes_at_peak": row["minutes_at_peak"],
+    }

@@ -1,4 +1,4 @@
-"""Which assigned seats did nobody use, and what do they cost?"""
+"""Which assigned seats nobody used, and what they cost."""
 
 from __future__ import annotations
 

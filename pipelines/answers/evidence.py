@@ -1,0 +1,85 @@
+"""The sessions of a question and their states: read once, judged once, shared by every figure of a report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import polars as pl
+from sqlalchemy import Engine
+
+from pipelines.answers.question import Question, no_data
+from warehouse import frames
+from warehouse.errors import Problem
+from warehouse.metrics.states import states
+from warehouse.metrics.utilization import fleet_coverage, session_coverage
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the warehouse holds for a question.
+
+    Attributes
+    ----------
+    stated
+        What `states` gives, without what no figure needs: session, start, end, units, state.
+    sessions
+        What `frames.sessions` gives.
+    rows
+        How many of each were read.
+    """
+
+    stated: pl.LazyFrame
+    sessions: pl.LazyFrame
+    rows: dict[str, int]
+
+
+def gather(question: Question) -> Evidence:
+    """Read and judge what a question is about.
+
+    Raises
+    ------
+    Problem
+        The window holds no session.
+    """
+    window, codes = (question.start, question.end), _codes(question)
+    sessions = frames.sessions(question.engine, *window, codes).collect()
+    if sessions.is_empty():
+        raise no_data(question)
+    segments = frames.segments(question.engine, *window, codes)
+    stated = states(segments, question.policy, question.asked_at).select(
+        "session", "start", "end", "units", "state"
+    )
+    judged = stated.collect()
+    rows = {"sessions": sessions.height, "segments": judged.height}
+    return Evidence(judged.lazy(), sessions.lazy(), rows)
+
+
+def coverage(question: Question, evidence: Evidence) -> float | None:
+    """Give the session coverage of the question's basis, 0-1; None where there is no session time."""
+    try:
+        return session_coverage(evidence.stated, question.basis, question.start, question.end)
+    except Problem:
+        return None
+
+
+def fleet_share(engine: Engine, start: datetime, end: datetime) -> float | None:
+    """Give the observed host-workdays / host-workdays, 0-1; None where the directory has no host-workday."""
+    directory = (frames.hosts(engine), frames.offices(engine), frames.holidays(engine))
+    try:
+        return fleet_coverage(frames.watches(engine, start, end), *directory, start, end).share
+    except Problem:
+        return None
+
+
+def _codes(question: Question) -> list[str] | None:
+    """List the applications that are asked for; None: all."""
+    if not question.application:
+        return None
+    asked = (pl.col("application") == question.application) | (pl.col("product") == question.application)
+    return (
+        frames.applications(question.engine)
+        .filter(asked.fill_null(value=False))
+        .collect()["application"]
+        .to_list()
+    )

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import Any
 
 import polars as pl
 from sqlalchemy import Engine
 
-from pipelines.answers.footer import Footer
+from pipelines.answers.footer import Footer, source
+from pipelines.answers.wording import count, listing, safe
+from warehouse import frames
+from warehouse.errors import Problem
+from warehouse.money import format_minor, format_rate, hours, hours_and_minutes
+from warehouse.store import open_warehouse
+
+COLLECTED = ("usage", "month_rounding")
+"""Kinds of lines of the period itself; the others adjust an earlier one."""
+
+PREPARE = "prepare one with `process-meter billing draft --period 2026-10`"
 
 
 @dataclass(frozen=True)
@@ -21,14 +34,15 @@ class Charges:
         Number of the run, its fiscal period, and how far it is.
     by_project
         One row per payer, project and currency, largest first: payer, project, project_name, currency,
-        hours, amount_minor, amount (text as people read it).
+        quantity (hours as text), amount_minor, amount (text).
     lines
-        One row per payer, project, phase, task, application, rate and currency: ..., hours, rate (text),
-        amount_minor, amount, adjustment_minor, adjustment.
-    totals
-        Amount per currency as text.
+        One row per payer, project, phase, task, application, rate and currency: those, quantity (hours as
+        text), rate (text), amount_minor, amount, adjustment_minor (of that amount, what corrects earlier
+        periods), adjustment.
+    currencies
+        The currencies of the run, in order.
     claims
-        Markdown sentences: "run", "projects", "review", "adjustments".
+        Markdown sentences: "run", "projects", "lines".
     """
 
     run: str
@@ -36,12 +50,202 @@ class Charges:
     status: str
     by_project: pl.DataFrame
     lines: pl.DataFrame
-    totals: dict[str, str]
+    currencies: list[str]
     claims: dict[str, str]
     footer: Footer
     results: dict[str, object]
 
+    def of_currency(self, currency: str) -> pl.DataFrame:
+        """Give `by_project` in one currency: amounts of two are never added or compared."""
+        return self.by_project.filter(pl.col("currency") == currency)
 
-def answer(engine: Engine, period: str = "", *, now: datetime | None = None) -> Charges:
-    """Read the charge lines of a period's newest run; no period: the newest closed one."""
-    raise NotImplementedError(engine, period, now)
+
+def answer(engine: Engine | None = None, period: str = "", *, now: datetime | None = None) -> Charges:
+    """Read the charge lines of a period's newest run that is not void.
+
+    Parameters
+    ----------
+    engine
+        None: the default warehouse.
+    period
+        Name of a fiscal period, e.g. 2026-10; empty: that of the newest closed run, or of the newest run
+        where none is closed.
+
+    Raises
+    ------
+    Problem
+        There is no such run, or it has no lines.
+    """
+    opened = engine or open_warehouse()
+    run = _run(opened, period)
+    lines = frames.charge_lines(opened, run["run"]).collect()
+    billable = lines.filter("billable")
+    if billable.is_empty():
+        raise Problem(
+            f"Billing run {run['run']} charges nothing", f"see why: `process-meter billing show {run['run']}`"
+        )
+    named = _with_names(opened, billable)
+    by_project, by_line = _by_project(named), _by_line(named)
+    claims = {
+        "run": _claim_run(run, by_project, lines),
+        "projects": _claim_projects(by_project),
+        "lines": _claim_lines(by_line, lines),
+    }
+    return Charges(
+        run=run["run"],
+        period=run["period"],
+        status=run["status"],
+        by_project=by_project,
+        lines=by_line,
+        currencies=by_project["currency"].unique().sort().to_list(),
+        claims=claims,
+        footer=_footer(opened, run, lines, now or datetime.now(UTC)),
+        results=_results(run, by_project, billable),
+    )
+
+
+def _run(engine: Engine, period: str) -> dict[str, Any]:
+    found = frames.runs(engine).filter(pl.col("status") != "void").collect()
+    if found.is_empty():
+        raise Problem("There is no billing run yet", PREPARE)
+    if period:
+        found = found.filter(pl.col("period") == period)
+        if found.is_empty():
+            raise Problem(f"There is no billing run of period {period!r}", PREPARE)
+    closed = found.filter(pl.col("status") == "closed")
+    return (closed if closed.height and not period else found).row(-1, named=True)
+
+
+def _with_names(engine: Engine, lines: pl.DataFrame) -> pl.DataFrame:
+    projects = frames.projects(engine).select("project", "client_name", "cost_center").collect()
+    names = frames.applications(engine).select("application", application_name="name").collect()
+    cost_center = pl.lit("cost center ") + pl.col("cost_center")
+    payer = pl.coalesce("client_name", "client", cost_center, pl.lit("no payer"))
+    is_adjustment = ~pl.col("kind").is_in(COLLECTED)
+    return (
+        lines.join(projects, on="project", how="left", maintain_order="left")
+        .join(names, on="application", how="left", maintain_order="left")
+        .with_columns(
+            payer=payer,
+            application=pl.coalesce("application_name", "application"),
+            adjustment_minor=pl.when(is_adjustment).then("amount_minor").otherwise(0),
+        )
+    )
+
+
+def _by_project(named: pl.DataFrame) -> pl.DataFrame:
+    order = ("currency", "amount_minor", "project")
+    return (
+        named.group_by("payer", "project", "project_name", "currency", "quantum_per_hour")
+        .agg(pl.col("quantity", "amount_minor").sum())
+        .sort(order, descending=[False, True, False])
+        .pipe(_read_out)
+        .select("payer", "project", "project_name", "currency", "quantity", "amount_minor", "amount")
+    )
+
+
+def _by_line(named: pl.DataFrame) -> pl.DataFrame:
+    place = ("payer", "project", "phase", "task", "application")
+    return (
+        named.group_by(*place, "rate_scaled", "currency", "quantum_per_hour")
+        .agg(pl.col("quantity", "amount_minor", "adjustment_minor").sum())
+        .sort(*place, "rate_scaled", nulls_last=True)
+        .pipe(_read_out)
+        .with_columns(
+            rate=_in_words("rate_scaled", format_rate),
+            adjustment=pl.when(pl.col("adjustment_minor") != 0).then(
+                _in_words("adjustment_minor", format_minor)
+            ),
+        )
+        .select(
+            *(*place, "currency", "quantity", "rate", "amount_minor", "amount"),
+            *("adjustment_minor", "adjustment"),
+        )
+    )
+
+
+def _read_out(frame: pl.DataFrame) -> pl.DataFrame:
+    """Write quantities and amounts as people read them."""
+    quantity = pl.struct("quantity", "quantum_per_hour").map_elements(
+        lambda row: _quantity(row["quantity"], row["quantum_per_hour"]), return_dtype=pl.String
+    )
+    return frame.with_columns(quantity=quantity, amount=_in_words("amount_minor", format_minor))
+
+
+def _quantity(quantity: int, quantum_per_hour: int) -> str:
+    return hours_and_minutes(quantity) if quantum_per_hour == 60 else f"{hours(quantity, quantum_per_hour):,}"
+
+
+def _in_words(column: str, words: Callable[[int, str], str]) -> pl.Expr:
+    """Write each row's amount or rate in its currency."""
+    return pl.struct(column, "currency").map_elements(
+        lambda row: words(row[column], row["currency"]), return_dtype=pl.String
+    )
+
+
+# --- The claims --------------------------------------------------------------------------------------------
+
+
+def _totals(by_project: pl.DataFrame) -> dict[str, str]:
+    """Add up each currency by itself."""
+    sums = by_project.group_by("currency").agg(pl.col("amount_minor").sum()).sort("currency")
+    return {currency: format_minor(amount, currency) for currency, amount in sums.iter_rows()}
+
+
+def _claim_run(run: dict[str, Any], by_project: pl.DataFrame, lines: pl.DataFrame) -> str:
+    free = lines.filter(~pl.col("billable")).height
+    is_final = run["status"] == "closed"
+    state = "closed and final" if is_final else f"still in status {run['status']}, so not final"
+    return (
+        f"Period {run['period']} charges **{listing(_totals(by_project).values())}** on "
+        f"{count(lines.height - free, 'line')}; {count(free, 'line')} more "
+        f"{'is' if free == 1 else 'are'} not chargeable. Run {run['run']} is {state}."
+    )
+
+
+def _claim_projects(by_project: pl.DataFrame) -> str:
+    first = by_project.sort("amount_minor", descending=True).row(0, named=True)
+    projects, payers = by_project["project"].n_unique(), by_project["payer"].n_unique()
+    return (
+        f"{count(projects, 'project')} of {count(payers, 'payer')} are charged. The largest is "
+        f"**{safe(first['project'])} {safe(first['project_name'])}** with {first['amount']}."
+    )
+
+
+def _claim_lines(by_line: pl.DataFrame, lines: pl.DataFrame) -> str:
+    adjusting = lines.filter(~pl.col("kind").is_in(COLLECTED)).height
+    if not adjusting:
+        rows = count(by_line.height, "combination")
+        return f"{rows} of project, phase, task, application and rate; nothing adjusts an earlier period."
+    sums = by_line.group_by("currency").agg(pl.col("adjustment_minor").sum()).sort("currency")
+    amounts = listing(format_minor(amount, currency) for currency, amount in sums.iter_rows())
+    return f"Among them {count(adjusting, 'line')} **adjust earlier periods** by {amounts} in all."
+
+
+def _footer(engine: Engine, run: dict[str, Any], lines: pl.DataFrame, now: datetime) -> Footer:
+    totals = json.loads(run["totals"] or "{}")
+    return Footer(
+        basis="billable: busy time and the buffer of each idle gap, as the billing policy says",
+        key=f"charge lines, overlap policy {run['overlap_policy']}",
+        window=f"fiscal period {run['period']}, run {run['run']}, target {run['target']}",
+        zone=str(frames.organization(engine)["zone"]),
+        calendar="local days of each person's home office",
+        session_coverage=totals.get("session_coverage"),
+        fleet_coverage=totals.get("fleet_coverage"),
+        policy=f"billing policy, version {run['policy_version']}",
+        rows={"charge lines": lines.height},
+        made_at=now,
+        source=source(engine),
+    )
+
+
+def _results(run: dict[str, Any], by_project: pl.DataFrame, billable: pl.DataFrame) -> dict[str, object]:
+    sums = by_project.group_by("currency").agg(pl.col("amount_minor").sum()).sort("currency")
+    return {
+        "run": run["run"],
+        "period": run["period"],
+        "status": run["status"],
+        "lines": billable.height,
+        "projects": by_project["project"].n_unique(),
+        "amount_minor": dict(sums.iter_rows()),
+    }

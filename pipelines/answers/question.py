@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from difflib import get_close_matches
 from zoneinfo import ZoneInfo
 
@@ -63,6 +63,7 @@ def ask(  # noqa: PLR0913  the parameters of a report
     key: str = AS_LICENSED,
     basis: str = "busy",
     idle_timeout_minutes: float = 0,
+    days: int = 0,
     now: datetime | None = None,
 ) -> Question:
     """Turn parameters as people write them into a question.
@@ -73,7 +74,9 @@ def ask(  # noqa: PLR0913  the parameters of a report
         None: the default warehouse.
     start, end
         ISO dates, [start, end), in the organization's zone. No end: the first of this month; no start: twelve
-        months before the end.
+        months before the end, or `days`.
+    days
+        Length of the window where no start is given; 0: twelve months.
     application
         Code of an application or a product; empty: all.
     key
@@ -93,7 +96,7 @@ def ask(  # noqa: PLR0913  the parameters of a report
     opened = engine or open_warehouse()
     moment = now or datetime.now(UTC)
     zone = str(frames.organization(opened)["zone"])
-    first_day, end_day = window(start, end, moment.astimezone(ZoneInfo(zone)).date())
+    first_day, end_day = window(start, end, moment.astimezone(ZoneInfo(zone)).date(), days)
     _check_word("key", key, (*KEYS, AS_LICENSED))
     _check_word("basis", basis, tuple(BASES))
     _check_application(opened, application)
@@ -114,10 +117,13 @@ def ask(  # noqa: PLR0913  the parameters of a report
     )
 
 
-def window(start: str, end: str, today: date) -> tuple[date, date]:
-    """Read two ISO dates; what is empty makes the last twelve full months."""
+def window(start: str, end: str, today: date, days: int = 0) -> tuple[date, date]:
+    """Read two ISO dates; what is empty makes the last twelve full months, or the last `days` before the end."""
+    if days < 0:
+        raise Problem(f"a window of {days} days", "give 30, 60 or 90, or a start")
     end_day = _day("end", end) if end else today.replace(day=1)
-    first_day = _day("start", start) if start else _year_before(end_day)
+    before = end_day - timedelta(days=days) if days else _year_before(end_day)
+    first_day = _day("start", start) if start else before
     if end_day <= first_day:
         raise Problem(f"the window ends on {end_day}, which is not after its start {first_day}", "swap them")
     return first_day, end_day

@@ -1,0 +1,177 @@
+"""The agent's home folder: its enrollment, policy, spool, project and status. All of it is private (0600)."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from collector.agent.errors import AgentProblem
+from collector.agent.sample import Project
+
+ENVIRONMENT = "PROCESS_METER_AGENT_HOME"
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolled:
+    """Where this agent delivers to, and with which key it signs."""
+
+    url: str
+    agent: str
+    key: str
+    host: str
+    zone: str
+
+    def __repr__(self) -> str:
+        """Leave the key out of every log and traceback."""
+        return f"Enrolled(url={self.url!r}, agent={self.agent!r}, host={self.host!r})"
+
+
+class Home:
+    """One agent's folder.
+
+    Parameters
+    ----------
+    folder
+        Made, with its parents, when something is first written.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.config = folder / "config.json"
+        self.policy = folder / "policy.json"
+        self.project_file = folder / "project.json"
+        self.spool = folder / "spool.sqlite"
+        self.status = folder / "status.json"
+
+    def enrolled(self) -> Enrolled:
+        """Return the enrollment.
+
+        Raises
+        ------
+        AgentProblem
+            There is none, or its file is damaged.
+        """
+        document = read_document(self.config)
+        if document is None:
+            raise AgentProblem(
+                f"{self.config}: this agent is not enrolled",
+                "run `process-meter-agent enroll URL --token-file FILE` first",
+            )
+        try:
+            return Enrolled(**document)
+        except TypeError:
+            raise AgentProblem(f"{self.config}: it is damaged", "enroll this agent again") from None
+
+    def enroll(self, enrolled: Enrolled) -> None:
+        """Keep an enrollment."""
+        write_private(self.config, json.dumps(asdict(enrolled)))
+
+    def project(self) -> Project | None:
+        """Return the project that is set; None when there is none."""
+        document = read_document(self.project_file)
+        try:
+            return Project(**document) if document else None
+        except TypeError:
+            return None
+
+    def set_project(self, project: Project) -> None:
+        """Set the project."""
+        write_private(self.project_file, json.dumps(asdict(project)))
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep a second agent out of this home while the first one runs.
+
+        Raises
+        ------
+        AgentProblem
+            One is running.
+        """
+        self.make()
+        with (self.folder / "agent.lock").open("ab") as file:
+            if not _lock(file.fileno()):
+                raise AgentProblem(
+                    f"{self.folder}: an agent is running here already", "stop it, or give another --home"
+                )
+            yield
+
+    def make(self) -> None:
+        """Make the folder, for its owner alone."""
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise AgentProblem(
+                f"{self.folder}: it cannot be made: {error}", "give another folder with --home"
+            ) from error
+
+
+def default_home(environment: Mapping[str, str]) -> Path:
+    """Return the home of an agent that is told no other: from the environment, or the system's place."""
+    if environment.get(ENVIRONMENT):
+        return Path(environment[ENVIRONMENT])
+    if sys.platform == "win32":
+        base = Path(environment.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Application Support"
+    else:
+        base = Path(environment.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
+    return base / "process-meter-agent"
+
+
+def write_private(path: Path, text: str, *, lasting: bool = True) -> None:
+    """Replace a file that only its owner may read, whole or not at all.
+
+    Parameters
+    ----------
+    lasting
+        Whether it has to outlive a loss of power.
+
+    Raises
+    ------
+    AgentProblem
+        It cannot be written.
+    """
+    draft = path.with_name(f"{path.name}.{os.getpid()}.new")
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with os.fdopen(
+            os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8"
+        ) as f:
+            f.write(text)
+            f.flush()
+            if lasting:
+                os.fsync(f.fileno())
+        draft.replace(path)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise AgentProblem(f"{path}: it cannot be written: {error}", "make its folder writable") from error
+
+
+def read_document(path: Path) -> dict[str, Any] | None:
+    """Return the object in a JSON file; None when there is none, or it is damaged."""
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return document if isinstance(document, dict) else None
+
+
+def _lock(descriptor: int) -> bool:
+    try:
+        if sys.platform == "win32":
+            import msvcrt  # noqa: PLC0415  (Windows alone has it)
+
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl  # noqa: PLC0415  (Windows does not have it)
+
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True

@@ -2,10 +2,10 @@
 
 SQLite in the user's data folder by default, PostgreSQL where a URL says so; the same tables on both.
 
-Whole frames travel through ADBC (Arrow) on PostgreSQL, through Python's own `sqlite3` on SQLite. Never open the
-SQLite file with a second copy of the SQLite library in this process (the drivers of ADBC, connectorx and DuckDB
-each bring one): POSIX locks are per process, so the second copy deletes the write-ahead log under the first
-one's hands, and what the first then commits is lost without a word.
+Whole frames travel through ADBC (Arrow) on PostgreSQL, through Python's own `sqlite3` on SQLite. Never open
+the SQLite file with a second copy of the SQLite library in this process (the drivers of ADBC, connectorx and
+DuckDB each bring one): POSIX locks are per process, so the second copy deletes the write-ahead log under the
+first one's hands, and what the first then commits is lost without a word.
 See docs/decisions/one-sqlite-library.md.
 """
 
@@ -340,7 +340,7 @@ def read(engine: Engine, sql: str, parameters: Parameters | None = None) -> pl.D
         The values; a sequence stands for the list after IN, as in `code IN :codes`.
     """
     sqlite = _is_sqlite(engine.url)
-    text, values = _positional(sql, parameters or {}, numbered=not sqlite)
+    text, values = positional(sql, parameters or {}, numbered=not sqlite)
     with _located(engine.url):
         return _read_sqlite(engine, text, values) if sqlite else _read_postgresql(engine, text, values)
 
@@ -367,7 +367,7 @@ def sqlite_rows(engine: Engine, sql: str, values: Sequence[Scalar]) -> Iterator[
         yield cursor
 
 
-def _positional(sql: str, parameters: Parameters, *, numbered: bool) -> tuple[str, list[Scalar]]:
+def positional(sql: str, parameters: Parameters, *, numbered: bool) -> tuple[str, list[Scalar]]:
     """Replace each `:name` by the driver's own marks; return the values in the order of the marks."""
     values: list[Scalar] = []
 

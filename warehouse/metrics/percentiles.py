@@ -107,7 +107,8 @@ def _time_at_demand(demand: pl.LazyFrame, hours: pl.LazyFrame) -> pl.DataFrame:
     unused = total.join(in_use, on=group).select(
         group, demand=pl.lit(0, pl.Int64), ms=pl.col("_total") - pl.col("_used")
     )
-    return pl.concat([unused, used]).sort(group, "demand").collect()
+    seen = used.filter(pl.col("ms") > 0)
+    return pl.concat([unused, seen]).sort(group, "demand").collect()
 
 
 def _share(p: float) -> Fraction:

@@ -185,11 +185,11 @@ def _store_application(connection: Connection, row: Mapping[str, Any], product_i
     table, signature = schema.application, schema.signature
     values = {
         "name": row["name"],
-        "version": row.get("version"),
-        "edition": row.get("edition"),
-        "product_id": product_id,
         "metered": True,
         "billed": row["billed"],
+        # What the policy does not say stays as the product list has it.
+        **{name: row[name] for name in ("version", "edition") if name in row},
+        **({} if product_id is None else {"product_id": product_id}),
     }
     _insert_new(connection, table, [{"code": row["code"], **values}])
     connection.execute(sa.update(table).where(table.c.code == row["code"]).values(**values))
@@ -280,7 +280,6 @@ def stretches(connection: Connection, session: int, start_ms: int, end_ms: int) 
         .order_by(row.start_ms)
     )
     return [Stretch(*found) for found in connection.execute(query)]
-
 
 
 # --- Storing a batch ---------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine
 
 from collector import protocol
 from collector.manager import policy_file
-from collector.manager.policy_file import PURPOSES, Documents
+from collector.manager.policy_file import PURPOSES, Document, Documents
 from warehouse import evidence
 from warehouse.errors import Problem
 from warehouse.store import writing
@@ -88,9 +88,21 @@ def _monitored(application: dict[str, Any]) -> protocol.MonitoredApplication:
 
 
 def _stored(connection: Connection) -> Documents:
+    """Return the documents in force, with the defaults that they leave out."""
     newest = {purpose: evidence.newest_policy(connection, purpose) for purpose in PURPOSES}
     defaults = policy_file.defaults()
-    return {purpose: {**defaults[purpose], **found.document} for purpose, found in newest.items() if found}
+    return {
+        purpose: _completed(defaults[purpose], version.document)
+        for purpose, version in newest.items()
+        if version is not None
+    }
+
+
+def _completed(default: Document, document: Document) -> Document:
+    whole = {**default, **document}
+    if "default" in whole:
+        whole["default"] = {**default["default"], **whole["default"]}
+    return whole
 
 
 def _refuse_unknown_applications(

@@ -141,7 +141,7 @@ def demand_and_owned(frame: pl.DataFrame, *, rows: int = 12) -> go.Figure:
     Parameters
     ----------
     frame
-        One row per application, in the order to show: `name`, `peak`, `owned` (null: no entitlement).
+        One row per application, in the order to show: `name`, `peak`, `owned` (null: none to compare).
     rows
         How many applications at most.
     """
@@ -170,7 +170,7 @@ def demand_and_owned(frame: pl.DataFrame, *, rows: int = 12) -> go.Figure:
 
 
 def _owned_label(peak: int, owned: int | None) -> str:
-    return f"{peak:,} at once, " + ("no entitlement" if owned is None else f"{owned:,} owned")
+    return f"{peak:,} at once" + ("" if owned is None else f", {owned:,} owned")
 
 
 def concurrent_use(frame: pl.DataFrame, *, zone: str, owned: int | None = None) -> go.Figure:
@@ -300,7 +300,7 @@ def unused_licenses(frame: pl.DataFrame, *, rows: int = 12) -> go.Figure:
     rows
         How many products at most.
     """
-    shown = frame.head(rows)
+    shown = frame.filter(pl.col("reclaim") > 0).head(rows)
     labels = [
         f"{reclaim:,} of {assigned:,} seats, together {percent:.0f} %"
         for reclaim, assigned, percent in shown.select(
@@ -341,15 +341,15 @@ def charges_by_project(frame: pl.DataFrame, *, rows: int = 12) -> go.Figure:
     """
     shown = frame.head(rows)
     names = [f"{number} {name}" for number, name in shown.select("project", "project_name").iter_rows()]
-    figure = _bar_figure(names, shown["amount"].to_list())
+    figure = _bar_figure(names, shown["amount"].to_list(), below_px=24)
     figure.add_bar(
         **_bar(shown["amount_minor"].to_list(), "active", "amount"),
         customdata=_safe(shown["amount"]),
         hovertemplate="%{customdata}<extra></extra>",
     )
     # The labels say each amount exactly; an axis would only repeat them, in minor units.
-    figure.update_layout(showlegend=False, xaxis={"showticklabels": False, "showgrid": False})
-    return figure
+    hidden = {"showticklabels": False, "showgrid": False}
+    return figure.update_layout(showlegend=False, xaxis=hidden, margin={"t": 0})
 
 
 def sparkline(values: Sequence[float], *, label: str = "") -> go.Figure:
@@ -377,10 +377,17 @@ def sparkline(values: Sequence[float], *, label: str = "") -> go.Figure:
     )
 
 
-def _bar_figure(names: Iterable[str], labels: Iterable[str]) -> go.Figure:
-    """Make a figure of horizontal bars, one row each, its name and label above the bar."""
+def _bar_figure(names: Iterable[str], labels: Iterable[str], *, below_px: int = 96) -> go.Figure:
+    """Make a figure of horizontal bars, one row each, its name and label above the bar.
+
+    `below_px` is the height of what is not bars: legend and axis.
+    """
     texts = [_row_label(name, label) for name, label in zip(names, labels, strict=True)]
-    figure = go.Figure(layout={"template": TEMPLATE, "height": 96 + ROW_PX * len(texts), "showlegend": True})
+    figure = go.Figure(
+        layout={"template": TEMPLATE, "height": below_px + ROW_PX * len(texts), "showlegend": True}
+    )
+    if not texts:
+        _note(figure, 0, 0, "Nothing to show.", xref="paper", xanchor="left", yanchor="middle")
     for row, text in enumerate(texts):
         _note(figure, 0, row, text, xref="paper", xanchor="left", yanchor="bottom", yshift=BAR_PX // 2)
     return figure.update_layout(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 import polars as pl
+import polars.selectors as cs
 from great_tables import GT, loc, style
 
 from apps.charts import FONT, GRID, INK, MUTED
@@ -13,47 +14,50 @@ NOTHING = "—"
 """Shown where there is no value; never a zero that nobody measured."""
 
 
-def table(frame: pl.DataFrame, headings: Mapping[str, str], *, rows: int = 15) -> GT:
+def table(frame: pl.DataFrame, headings: Mapping[str, str], *, rows: int = 15, zone: str = "UTC") -> GT:
     """Draw a frame as a table.
 
     Parameters
     ----------
     frame
-        Any frame. Hours are columns named `*hours`, parts of a whole (0-1) `*share` or `*coverage`.
+        Any frame. Parts of a whole (0-1) are columns named `*share` or `*coverage`.
     headings
         Column -> heading, in the order to show; columns left out are not shown.
     rows
         How many rows at most; a note says how many more there are.
+    zone
+        IANA zone in which instants are shown.
     """
-    shown = frame.select(list(headings)).head(rows)
+    local = cs.datetime().dt.convert_time_zone(zone).dt.strftime("%Y-%m-%d %H:%M")
+    shown = frame.select(list(headings)).head(rows).with_columns(local)
     drawn = GT(shown).cols_label(cases=dict(headings)).sub_missing(missing_text=NOTHING)
     drawn = _with_formats(drawn, shown)
     if frame.height > rows:
-        drawn = drawn.tab_source_note(f"{frame.height - rows:,} more rows; results.json has the totals.")
+        drawn = drawn.tab_source_note(f"{frame.height - rows:,} more rows are not shown.")
     return _with_style(drawn)
 
 
 def footer(lines: Sequence[tuple[str, str]]) -> GT:
     """Draw the conditions of a report as a small table of two columns."""
     frame = pl.DataFrame(lines, schema={"what": pl.String, "value": pl.String}, orient="row")
-    drawn = GT(frame).cols_label(what="What was counted", value="").tab_options(table_font_size="13px")
-    return _with_style(drawn).tab_style(style.text(color=MUTED), loc.body(columns="what"))
+    drawn = _with_style(GT(frame)).tab_options(column_labels_hidden=True, table_font_size="13px")
+    return drawn.tab_style(style.text(color=MUTED), loc.body(columns="what"))
 
 
 def _with_formats(drawn: GT, frame: pl.DataFrame) -> GT:
     """Format each column by what it holds, and align what is a number to the right."""
-    hours = [name for name in frame.columns if name.endswith("hours")]
     parts = [name for name in frame.columns if name.endswith(("share", "coverage"))]
+    measures = [name for name, kind in frame.schema.items() if kind.is_float() and name not in parts]
     counts = [name for name, kind in frame.schema.items() if kind.is_integer()]
-    drawn = drawn.fmt_integer(columns=counts).fmt_number(columns=hours, decimals=1)
+    drawn = drawn.fmt_integer(columns=counts).fmt_number(columns=measures, decimals=1)
     drawn = drawn.fmt_percent(columns=parts, decimals=0, incl_space=True)
-    numbers = [*counts, *hours, *parts, *(name for name in frame.columns if name in AMOUNTS)]
+    numbers = [*counts, *measures, *parts, *(name for name in frame.columns if name in AMOUNTS)]
     return drawn.cols_align("right", columns=numbers).cols_align(
         "left", columns=_rest(frame.columns, numbers)
     )
 
 
-AMOUNTS = ("amount", "adjustment", "rate", "cost", "seat_cost")
+AMOUNTS = ("amount", "adjustment", "quantity", "rate", "cost", "seat_cost")
 """Columns of text that reads as a number: 1,234.50 EUR."""
 
 

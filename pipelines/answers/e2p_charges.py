@@ -179,7 +179,8 @@ def _quantity(quantity: int, quantum_per_hour: int) -> str:
 def _in_words(column: str, words: Callable[[int, str], str]) -> pl.Expr:
     """Write each row's amount or rate in its currency."""
     return pl.struct(column, "currency").map_elements(
-        lambda row: words(row[column], row["currency"]), return_dtype=pl.String
+        lambda row: None if row[column] is None else words(row[column], row["currency"]),
+        return_dtype=pl.String,
     )
 
 
@@ -198,17 +199,20 @@ def _claim_run(run: dict[str, Any], by_project: pl.DataFrame, lines: pl.DataFram
     state = "closed and final" if is_final else f"still in status {run['status']}, so not final"
     return (
         f"Period {run['period']} charges **{listing(_totals(by_project).values())}** on "
-        f"{count(lines.height - free, 'line')}; {count(free, 'line')} more "
+        f"{count(lines.height - free, 'line')}; {count(free, 'more line')} "
         f"{'is' if free == 1 else 'are'} not chargeable. Run {run['run']} is {state}."
     )
 
 
 def _claim_projects(by_project: pl.DataFrame) -> str:
-    first = by_project.sort("amount_minor", descending=True).row(0, named=True)
     projects, payers = by_project["project"].n_unique(), by_project["payer"].n_unique()
+    largest = [
+        f"**{safe(row['project'])} {safe(row['project_name'])}** with {row['amount']}"
+        for row in by_project.group_by("currency", maintain_order=True).first().to_dicts()
+    ]
     return (
-        f"{count(projects, 'project')} of {count(payers, 'payer')} are charged. The largest is "
-        f"**{safe(first['project'])} {safe(first['project_name'])}** with {first['amount']}."
+        f"{count(projects, 'project')} of {count(payers, 'payer')} {'is' if projects == 1 else 'are'} charged; "
+        f"the largest {'is' if len(largest) == 1 else 'are'} {listing(largest)}."
     )
 
 
@@ -218,8 +222,9 @@ def _claim_lines(by_line: pl.DataFrame, lines: pl.DataFrame) -> str:
         rows = count(by_line.height, "combination")
         return f"{rows} of project, phase, task, application and rate; nothing adjusts an earlier period."
     sums = by_line.group_by("currency").agg(pl.col("adjustment_minor").sum()).sort("currency")
-    amounts = listing(format_minor(amount, currency) for currency, amount in sums.iter_rows())
-    return f"Among them {count(adjusting, 'line')} **adjust earlier periods** by {amounts} in all."
+    amounts = listing(format_minor(amount, currency) for currency, amount in sums.iter_rows() if amount)
+    verb = "adjusts" if adjusting == 1 else "adjust"
+    return f"{count(adjusting, 'line')} **{verb} earlier periods**, by {amounts or 'nothing'} in all."
 
 
 def _footer(engine: Engine, run: dict[str, Any], lines: pl.DataFrame, now: datetime) -> Footer:

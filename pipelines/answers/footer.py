@@ -70,11 +70,13 @@ class Footer:
         ]
 
 
-def footer_of(question: Question, evidence: Evidence, *, calendar: str = "all hours") -> Footer:
-    """Write the footer of an answer that counted sessions."""
+def footer_of(
+    question: Question, evidence: Evidence, *, key: str = "", calendar: str = "all hours"
+) -> Footer:
+    """Write the footer of an answer that counted sessions; `key` says what counted once, else the question."""
     return Footer(
         basis=BASIS_WORDS[question.basis],
-        key=KEY_WORDS[question.key],
+        key=key or KEY_WORDS[question.key],
         window=window_words(question),
         zone=question.zone,
         calendar=calendar,

@@ -33,7 +33,7 @@ class PeakDemand:
     Attributes
     ----------
     ranking
-        One row per pool in use, tightest first: pool, name, metric, key, owned (null: no entitlement), peak,
+        One row per pool in use, tightest first: pool, name, metric, key, unit (people, tokens, ...), owned (null: no entitlement), peak,
         first_reached, need_95 (enough for 95 % of business time), minutes_above_owned (Float64, all hours).
     pool, name, key, owned
         The pool in detail; owned is None where no entitlement covers it.
@@ -155,6 +155,7 @@ def _ranking(demand: _Demand) -> pl.DataFrame:
     need = percentiles(demand.curve, hours, PERCENTILES[0]).select("entitlement", need_95="demand")
     pools = demand.owned.pools.lazy().rename({"pool": "entitlement"})
     above = _minutes_above(demand.curve, pools)
+    unit = pl.col("key").replace_strict(UNITS).alias("unit")
     return (
         peak(demand.used)
         .join(pools, on="entitlement")
@@ -164,8 +165,8 @@ def _ranking(demand: _Demand) -> pl.DataFrame:
             pl.col("peak") / pl.col("owned"), "peak", "name", descending=[True, True, False], nulls_last=True
         )
         .select(
-            *(pl.col("entitlement").alias("pool"), "name", "metric", "key", "owned", "peak", "first_reached"),
-            *("minutes_at_peak", pl.col("need_95").fill_null(0), "minutes_above_owned"),
+            *(pl.col("entitlement").alias("pool"), "name", "metric", "key", unit, "owned", "peak"),
+            *("first_reached", "minutes_at_peak", pl.col("need_95").fill_null(0), "minutes_above_owned"),
         )
         .collect()
     )
@@ -297,7 +298,7 @@ def _claim_ranking(ranking: pl.DataFrame) -> str:
     )
     first = owned.row(0, named=True)
     return (
-        f"**{safe(first['name'])} is the tightest**: {first['peak']:,} {UNITS[first['key']]} at once, "
+        f"**{safe(first['name'])} is the tightest**: {first['peak']:,} {first['unit']} at once, "
         f"{first['owned']:,} owned. Of {count(owned.height, 'license')} with use, {short.height:,} "
         f"{'was' if short.height == 1 else 'were'} short at some moment, and {half.height:,} never needed "
         "more than half of what is owned."
@@ -308,7 +309,7 @@ def _claim_peak(question: Question, row: dict[str, Any]) -> str:
     at = row["first_reached"].astimezone(ZoneInfo(question.zone))
     against = "no entitlement covers it" if row["owned"] is None else _against(row["peak"] - row["owned"])
     return (
-        f"{safe(row['name'])} peaked at **{row['peak']:,} {UNITS[row['key']]} at once**, first on "
+        f"{safe(row['name'])} peaked at **{row['peak']:,} {row['unit']} at once**, first on "
         f"{at:%Y-%m-%d at %H:%M} ({question.zone}), for {row['minutes_at_peak']:,.1f} minutes in all: "
         f"{against}."
     )
@@ -331,7 +332,7 @@ def _claim_days(row: dict[str, Any], by_day: pl.DataFrame) -> str:
 
 
 def _claim_duration(row: dict[str, Any], covering: dict[int, int]) -> str:
-    parts = [f"**{enough:,}** {UNITS[row['key']]} cover {percent} %" for percent, enough in covering.items()]
+    parts = [f"**{enough:,}** {row['unit']} cover {percent} %" for percent, enough in covering.items()]
     return f"Of business hours, {' and '.join(parts)}; the whole peak needs {row['peak']:,}."
 
 

@@ -118,7 +118,7 @@ def ask(  # noqa: PLR0913  the parameters of a report
 
 
 def window(start: str, end: str, today: date, days: int = 0) -> tuple[date, date]:
-    """Read two ISO dates; what is empty makes the last twelve full months, or the last `days` before the end."""
+    """Read two ISO dates; empty ones make the last twelve full months, or the last `days` before the end."""
     if days < 0:
         raise Problem(f"a window of {days} days", "give 30, 60 or 90, or a start")
     end_day = _day("end", end) if end else today.replace(day=1)

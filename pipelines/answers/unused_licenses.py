@@ -29,9 +29,10 @@ class UnusedLicenses:
     ----------
     seats
         One row per seat that is not simply kept, those to reclaim first, then the dearest: entitlement,
-        product_name, holder (pseudonym of a person or a host), last_open (Date on which a covered application
-        was last open, null: not once in the year before the window's end), busy_hours, coverage (0-1, null: no host of the holder is known), proposal, seat_cost_minor (a year),
-        currency, seat_cost (text).
+        product_name, holder (pseudonym of a person or a host), last_open (Date on which a covered
+        application was last open, null: not once in the year before the window's end), busy_hours, coverage
+        (0-1, null: no host of the holder is known), proposal, seat_cost_minor (a year), currency, seat_cost
+        (text).
     by_product
         One row per product and currency with seats assigned, most seats to reclaim first: product_name,
         assigned, reclaim, under_used, not_observed, keep (Int64), cost_minor (a year, of the seats to
@@ -104,7 +105,7 @@ def answer(question: Question, guard: Guard = Guard(), evidence: Evidence | None
             "seats": _claim_seats(seats),
             "coverage": _claim_coverage(seats, fleet, guard),
         },
-        footer=footer_of(question, found, calendar=CALENDAR),
+        footer=footer_of(question, found, key="seats assigned to a person or a machine", calendar=CALENDAR),
         results=_results(by_product, fleet),
     )
 
@@ -239,10 +240,11 @@ def _claim_seats(seats: pl.DataFrame) -> str:
 
 def _claim_coverage(seats: pl.DataFrame, fleet: FleetCoverage, guard: Guard) -> str:
     held_back = seats.filter(pl.col("proposal") == "not observed enough").height
+    verb = "is" if held_back == 1 else "are"
     return (
-        f"**{count(held_back, 'seat')}** without enough use "
-        f"{'is' if held_back == 1 else 'are'} not proposed, because less than {share(guard.minimum_coverage)} of the holder's host-workdays were observed (the "
-        f"whole fleet: {share(fleet.share)}). A laptop away is not an unused license."
+        f"**{count(held_back, 'seat')}** without enough use {verb} not proposed: less than "
+        f"{share(guard.minimum_coverage)} of the holder's host-workdays were observed (of the whole fleet "
+        f"{share(fleet.share)}). A laptop away is not an unused license."
     )
 
 

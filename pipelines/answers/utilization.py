@@ -86,7 +86,10 @@ def answer(question: Question, evidence: Evidence | None = None) -> Utilization:
         "offices": _claim_offices(offices),
         "over_time": _claim_over_time(over_time),
     }
-    results = totals | {"applications": by_application.height, "busy_share": _part(totals)}
+    results = {name: round(value, 3) for name, value in totals.items()} | {
+        "applications": by_application.height,
+        "busy_share": _part(totals),
+    }
     return Utilization(
         by_application=by_application,
         by_office=by_office,
@@ -95,7 +98,9 @@ def answer(question: Question, evidence: Evidence | None = None) -> Utilization:
         offices=offices,
         over_time=over_time,
         claims=claims,
-        footer=footer_of(question, found),
+        footer=footer_of(
+            question, found, key="time of every session; people once, after their accounts are merged"
+        ),
         results=results,
     )
 
@@ -163,8 +168,13 @@ def _claim_all(totals: dict[str, float], by_day: pl.DataFrame) -> str:
     )
 
 
+def _comparable(folded: pl.DataFrame) -> pl.DataFrame:
+    """Keep what stands for itself: it ran, and it is not the row of all that is too small."""
+    return folded.filter(pl.col("busy_share").is_not_null(), pl.col("people").is_not_null())
+
+
 def _claim_applications(applications: pl.DataFrame) -> str:
-    ran = applications.filter(pl.col("busy_share").is_not_null())
+    ran = _comparable(applications)
     if ran.is_empty():
         return "No application was used by five people or more, so none is shown by itself."
     first, least = ran.row(0, named=True), ran.sort("busy_share").row(0, named=True)
@@ -178,7 +188,7 @@ def _claim_applications(applications: pl.DataFrame) -> str:
 
 
 def _claim_offices(offices: pl.DataFrame) -> str:
-    ran = offices.filter(pl.col("busy_share").is_not_null()).sort("busy_share", descending=True)
+    ran = _comparable(offices).sort("busy_share", descending=True)
     if ran.height < 2:
         return "All use is from one office, or from offices too small to be shown by themselves."
     best, least = ran.row(0, named=True), ran.row(-1, named=True)
@@ -193,6 +203,8 @@ def _claim_over_time(over_time: pl.DataFrame) -> str:
     if ran.is_empty():
         return "Nothing was open in this window."
     best, least = ran.row(0, named=True), ran.row(-1, named=True)
+    if best["busy_share"] - least["busy_share"] < 0.005:
+        return f"The used part was **{share(best['busy_share'])}** throughout."
     return (
         f"The used part was largest in **{best['label']}** ({share(best['busy_share'])}) and smallest in "
         f"{least['label']} ({share(least['busy_share'])})."

@@ -1,0 +1,421 @@
+"""Every metric once: what it is called, in which unit, how precisely, by what grain, and what it means.
+
+Tooltips, tables and documentation read it; a description is written for the reader of the chart. The file is
+long because it is one table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from warehouse.metrics.averages import average_demand
+from warehouse.metrics.charges import charge
+from warehouse.metrics.concurrency import curve, intervals, peak, witnesses
+from warehouse.metrics.licenses import position, renewals, unused
+from warehouse.metrics.percentiles import (
+    calendar,
+    daily_peak_percentile,
+    daily_peaks,
+    launch_percentile,
+    minutes_at_or_above,
+    percentile,
+    percentiles,
+)
+from warehouse.metrics.states import states
+from warehouse.metrics.utilization import daily_usage, fleet_coverage, session_coverage, usage
+
+
+@dataclass(frozen=True)
+class Metric:
+    """What there is to say about a metric.
+
+    Attributes
+    ----------
+    name
+        As people read it.
+    unit
+        Of the figure as it is shown; empty for a word or a list.
+    precision
+        Digits after the decimal point.
+    grain
+        What one figure is for.
+    description
+        For the reader of the chart.
+    function
+        Where it is computed; times come from it in milliseconds and are shown in `unit`.
+    column
+        Its column in what the function gives; empty where the whole result is the metric.
+    """
+
+    name: str
+    unit: str
+    precision: int
+    grain: str
+    description: str
+    function: Callable[..., Any]
+    column: str = ""
+
+
+_BY = "any grouping of sessions and local time"
+_NOT_BY_PERSON = "any grouping but by person, account, host, device or session"
+_AT = "application, product or entitlement"
+
+CATALOGUE: dict[str, Metric] = {
+    # --- States and use
+    "state": Metric(
+        "State",
+        "",
+        0,
+        "segment",
+        "What a stretch of a session was, by the policy in force: active, pause, idle, suspended, held or "
+        "unknown. A gap without activity is judged whole: shorter than the idle timeout it is a pause, else "
+        "it is idle from the last activity on.",
+        states,
+        "state",
+    ),
+    "run_hours": Metric(
+        "Run hours",
+        "h",
+        1,
+        _NOT_BY_PERSON,
+        "Time for which an application was open: busy, idle and held time. Time asleep and time that nobody "
+        "watched is not in it.",
+        usage,
+        "run_ms",
+    ),
+    "busy_hours": Metric(
+        "Busy hours",
+        "h",
+        1,
+        _BY,
+        "Time in which an application was truly used: active time and pauses shorter than the idle timeout.",
+        usage,
+        "busy_ms",
+    ),
+    "active_hours": Metric(
+        "Active hours",
+        "h",
+        1,
+        _BY,
+        "Time with activity, by the activity signal of the policy.",
+        usage,
+        "active_ms",
+    ),
+    "pause_hours": Metric(
+        "Pause hours",
+        "h",
+        1,
+        _BY,
+        "Time in gaps without activity that were shorter than the idle timeout; it counts as busy.",
+        usage,
+        "pause_ms",
+    ),
+    "idle_hours": Metric(
+        "Idle hours",
+        "h",
+        1,
+        _NOT_BY_PERSON,
+        "Time for which an application was open and nobody used it: gaps as long as the idle timeout or "
+        "longer, from the last activity on, and locked or disconnected screens. It says which licenses could "
+        "be shared, and nothing about any person.",
+        usage,
+        "idle_ms",
+    ),
+    "held_hours": Metric(
+        "Held hours",
+        "h",
+        1,
+        _BY,
+        "Time for which a license or job was taken where attention cannot be seen, such as a batch job.",
+        usage,
+        "held_ms",
+    ),
+    "suspended_hours": Metric(
+        "Suspended hours",
+        "h",
+        1,
+        _NOT_BY_PERSON,
+        "Time for which an application was open on a sleeping machine; in no other figure.",
+        usage,
+        "suspended_ms",
+    ),
+    "unknown_hours": Metric(
+        "Unknown hours",
+        "h",
+        1,
+        _BY,
+        "Time of sessions that nobody watched. It is never counted as use and never billed.",
+        usage,
+        "unknown_ms",
+    ),
+    "sessions": Metric(
+        "Sessions",
+        "sessions",
+        0,
+        _BY,
+        "Sessions seen open, however briefly: one user, one application, one logon session on one host.",
+        usage,
+        "sessions",
+    ),
+    "people": Metric(
+        "People",
+        "people",
+        0,
+        _BY,
+        "Different people with a session seen open; an account that belongs to nobody known counts as one.",
+        usage,
+        "people",
+    ),
+    "launches": Metric(
+        "Launches", "launches", 0, _BY, "Sessions that began. A launch alone is not use.", usage, "launches"
+    ),
+    "ends": Metric("Ends", "sessions", 0, _BY, "Sessions that ended in the window.", usage, "ends"),
+    "unit_hours": Metric(
+        "Unit hours",
+        "unit h",
+        1,
+        _NOT_BY_PERSON,
+        "Run time times the licenses or CPUs that a session took.",
+        usage,
+        "unit_ms",
+    ),
+    "session_hours": Metric(
+        "Session hours",
+        "h",
+        4,
+        "local day",
+        "Run time of all sessions on a day.",
+        daily_usage,
+        "session_hours",
+    ),
+    "utilization": Metric(
+        "Utilization",
+        "share",
+        4,
+        "local day",
+        "Unit hours as a share of what the known capacity could give on that day, which may have 23 or 25 "
+        "hours. Empty where no capacity is known; above 1 where demand exceeded it.",
+        daily_usage,
+        "utilization",
+    ),
+    "active_users": Metric(
+        "Active users",
+        "people",
+        0,
+        "local day",
+        "Different people with a session seen open on a day.",
+        daily_usage,
+        "active_users",
+    ),
+    "session_coverage": Metric(
+        "Session coverage",
+        "share",
+        3,
+        "window and basis",
+        "How much of all session time is known well enough for the basis of the figure: for run, unknown "
+        "time is missing; for busy and active, held time as well.",
+        session_coverage,
+    ),
+    "fleet_coverage": Metric(
+        "Fleet coverage",
+        "share",
+        3,
+        "host, and window",
+        "On how many of their workdays the hosts of the directory were watched for at least half of the "
+        "business hours. A host never heard from counts as nothing.",
+        fleet_coverage,
+        "observed_workdays",
+    ),
+    # --- Concurrent use
+    "use_intervals": Metric(
+        "In use",
+        "",
+        0,
+        f"{_AT}, and key",
+        "When each person, device or session had the application in use; overlapping use of one key counts "
+        "once.",
+        intervals,
+    ),
+    "demand": Metric(
+        "Demand",
+        "licenses",
+        0,
+        f"{_AT}, and instant",
+        "How many licenses were in use at an instant, counted exactly: one that ends and one that starts at "
+        "the same instant are never in use together.",
+        curve,
+        "demand",
+    ),
+    "average_demand": Metric(
+        "Average demand",
+        "licenses",
+        1,
+        f"{_AT}, and local day",
+        "Licenses in use on average over the hours of a day that count, weighted by time.",
+        average_demand,
+        "average",
+    ),
+    "peak": Metric(
+        "Peak",
+        "licenses",
+        0,
+        _AT,
+        "The most licenses that were ever in use at the same instant.",
+        peak,
+        "peak",
+    ),
+    "first_reached": Metric(
+        "First reached",
+        "",
+        0,
+        _AT,
+        "The first instant at which demand was at its peak.",
+        peak,
+        "first_reached",
+    ),
+    "minutes_at_peak": Metric(
+        "Minutes at the peak",
+        "min",
+        1,
+        _AT,
+        "For how long demand was at its peak, in all.",
+        peak,
+        "minutes_at_peak",
+    ),
+    "witnesses": Metric(
+        "Witnesses",
+        "",
+        0,
+        "session in use at an instant",
+        "Who was part of a peak: pseudonym, host, office, in which state and since when.",
+        witnesses,
+        "since",
+    ),
+    "calendar": Metric(
+        "Calendar",
+        "",
+        0,
+        "stretch of time",
+        "The hours that a share of time is taken of: all hours, business hours of an office without its "
+        "holidays, or the hours in which the application was in use.",
+        calendar,
+    ),
+    "need": Metric(
+        "Enough for p % of time",
+        "licenses",
+        0,
+        _AT,
+        "The fewest licenses with which demand is met for p % of the calendar's time, time without demand "
+        "included.",
+        percentiles,
+        "demand",
+    ),
+    "need_of_one": Metric(
+        "Enough for p % of time",
+        "licenses",
+        0,
+        "one application, product or entitlement",
+        "The fewest licenses with which demand is met for p % of the calendar's time, time without demand "
+        "included.",
+        percentile,
+    ),
+    "use_duration": Metric(
+        "Minutes with n or more in use",
+        "min",
+        1,
+        f"{_AT}, and n",
+        "For how long at least n licenses were in use; the curve falls as n grows, and shows how seldom the "
+        "last licenses are needed.",
+        minutes_at_or_above,
+        "minutes_at_or_above",
+    ),
+    "launch_need": Metric(
+        "Enough for p % of launches",
+        "licenses",
+        0,
+        _AT,
+        "The fewest licenses with which p % of launches would have found one free. A launch counts only if "
+        "it takes one more license; those at the same instant queue up.",
+        launch_percentile,
+        "demand",
+    ),
+    "daily_peak": Metric(
+        "Daily peak",
+        "licenses",
+        0,
+        f"{_AT}, and local day",
+        "The most licenses in use at the same instant of a day; 0 on a day without use.",
+        daily_peaks,
+        "peak",
+    ),
+    "daily_peak_need": Metric(
+        "Enough for p % of days",
+        "licenses",
+        0,
+        _AT,
+        "The fewest licenses that cover the peak of p % of days, days without use included.",
+        daily_peak_percentile,
+        "demand",
+    ),
+    # --- Licenses
+    "unused_seats": Metric(
+        "Unused seats",
+        "seats",
+        0,
+        "entitlement and holder",
+        "Assigned seats without busy time in the window, or with less than a threshold. One is proposed for "
+        "reclaiming only where enough of its holder's workdays was observed, so that a laptop away or a "
+        "machine without an agent costs nobody a license. Launches alone are not use.",
+        unused,
+        "proposal",
+    ),
+    "surplus": Metric(
+        "Surplus",
+        "licenses",
+        0,
+        "entitlement in force on a day",
+        "Licenses entitled beyond those consumed, in the unit that the contract names.",
+        position,
+        "surplus",
+    ),
+    "shortfall": Metric(
+        "Shortfall",
+        "licenses",
+        0,
+        "entitlement in force on a day",
+        "Licenses consumed beyond those entitled; demand above what is owned is shown as it is.",
+        position,
+        "shortfall",
+    ),
+    "need_95": Metric(
+        "95 % need",
+        "licenses",
+        0,
+        "entitlement up for renewal",
+        "The fewest licenses with which demand is met for 95 % of business hours.",
+        renewals,
+        "need_95",
+    ),
+    "money_at_risk": Metric(
+        "Money at risk",
+        "minor units of currency a year",
+        0,
+        "entitlement up for renewal",
+        "What the licenses owned beyond the need cost a year: what the next renewal could save.",
+        renewals,
+        "money_at_risk_minor",
+    ),
+    # --- Charges
+    "billed": Metric(
+        "Billed",
+        "h",
+        3,
+        "charge line",
+        "Hours charged to projects: busy time and the buffer of each idle gap, each moment of a person in an "
+        "application once, rounded by the rate; quantity times rate gives the amount.",
+        charge,
+        "lines",
+    ),
+}

@@ -101,6 +101,21 @@ class Home:
                 )
             yield
 
+    def is_running(self) -> bool:
+        """Whether an agent runs here now."""
+        try:
+            with self.alone():
+                return False
+        except AgentProblem:
+            return True
+
+    def put_spool_aside(self) -> Path | None:
+        """Give the spool of a former enrollment another name and return it; None when there is no spool.
+
+        Its records are those of the former agent: a manager would not take them from another one.
+        """
+        return set_aside(self.spool, "former") if self.spool.exists() else None
+
     def make(self) -> None:
         """Make the folder, for its owner alone."""
         try:
@@ -160,6 +175,18 @@ def read_document(path: Path) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return document if isinstance(document, dict) else None
+
+
+def set_aside(path: Path, why: str) -> Path:
+    """Rename an SQLite file and its side files, so that a new one can take its place; return the new name."""
+    number = sum(1 for _ in path.parent.glob(f"{path.name}.{why}-*")) + 1
+    aside = path.with_name(f"{path.name}.{why}-{number}")
+    path.rename(aside)
+    for suffix in ("-wal", "-shm"):
+        side = path.with_name(path.name + suffix)
+        if side.exists():
+            side.rename(aside.with_name(aside.name + suffix))
+    return aside
 
 
 def _lock(descriptor: int) -> bool:

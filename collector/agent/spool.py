@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from collector.agent.errors import AgentProblem, SpoolFull
+from collector.agent.home import set_aside
 from collector.protocol import Record
 
 BALLAST_BYTES = 64 * 1024
@@ -66,7 +67,7 @@ class Spool:
                 raise AgentProblem(
                     f"{path}: the spool cannot be opened: {error}", "make its folder writable"
                 ) from error
-            self.set_aside = _set_aside(path)
+            self.set_aside = set_aside(path, "damaged")
             self._connection = self._open()
         self.epoch = self._epoch()
         self._make_ballast()
@@ -90,7 +91,7 @@ class Spool:
         Raises
         ------
         SpoolFull
-            The disk takes no more, even after the ballast was given up.
+            The disk takes no more; the ballast is given up, so that the next attempt may succeed.
         """
         bodies = [(json.dumps(asdict(record), separators=(",", ":")),) for record in records]
         text = json.dumps(state, separators=(",", ":"))
@@ -184,7 +185,7 @@ class Spool:
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
-        """One transaction; it is tried once more without the ballast when the disk is full."""
+        """One transaction; when the disk is full, the ballast makes room for the next one."""
         with self._lock:
             try:
                 self._connection.execute("BEGIN IMMEDIATE")
@@ -269,15 +270,3 @@ def _is(error: sqlite3.Error, codes: tuple[int, ...]) -> bool:
 
 def _draw_epoch() -> str:
     return os.urandom(16).hex()
-
-
-def _set_aside(path: Path) -> Path:
-    """Rename a damaged spool and its side files; return the new name."""
-    number = sum(1 for _ in path.parent.glob(f"{path.name}.damaged-*")) + 1
-    aside = path.with_name(f"{path.name}.damaged-{number}")
-    path.rename(aside)
-    for suffix in ("-wal", "-shm"):
-        side = path.with_name(path.name + suffix)
-        if side.exists():
-            side.rename(aside.with_name(aside.name + suffix))
-    return aside

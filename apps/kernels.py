@@ -1,14 +1,19 @@
-"""The kernels that make the pages: how one starts, and when one is no longer needed."""
+"""The processes that make the pages: how a kernel starts and when it ends, and what is made ahead."""
 
 from __future__ import annotations
 
 import logging
+import os
+import subprocess
 import sys
 import time
 from collections.abc import Callable
 from typing import Any
 
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
+from tornado.ioloop import PeriodicCallback
+
+from apps import ahead, report_links
 
 ABANDONED_SECONDS = 45
 """A kernel without a page connected to it for that long is closed; most pages need theirs only to be made."""
@@ -73,3 +78,27 @@ class Abandoned:
     def _waiting(self) -> set[str]:
         started = [task for pool in self.kernel_manager._pools.values() for task in pool if task.done()]
         return {task.result()["kernel_id"] for task in started if not task.exception()}
+
+
+class MadeAhead:
+    """Starts the process that makes the figures which take long, at once and then every hour."""
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        self.environment = {**os.environ, **environment}
+        self.reports = environment[report_links.FOLDER]
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Make them now, and again every hour from now on."""
+        self._make()
+        PeriodicCallback(self._make, ahead.EVERY_SECONDS * 1000).start()
+
+    def _make(self) -> None:
+        if self.process is None or self.process.poll() is not None:
+            self.process = subprocess.Popen([sys.executable, "-P", "-m", "apps.ahead"], env=self.environment)
+
+    def stop(self) -> None:
+        """End the process if it is still at work."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait()

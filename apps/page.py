@@ -6,20 +6,26 @@ from files that people write.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
+import mistune
 import plotly.graph_objects as go
 import polars as pl
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from warehouse.money import format_minor
 
-Kind = Literal["text", "code", "count", "hours", "share", "day", "money"]
+Kind = Literal["text", "code", "count", "hours", "share", "day", "state", "money"]
 
+Facts = Sequence[tuple[str, str]]
+"""(what, value) pairs."""
+
+NO_MARKUP = Markup("")
 NOTHING = "—"
 """Shown where there is no value; never a zero that nobody measured."""
 
@@ -54,40 +60,52 @@ def moment(at: datetime, zone: str) -> str:
     return f"{at.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M} {zone}"
 
 
+def text(words: str) -> Markup:
+    """Return text with commands (in backticks) set as such, and days and options kept in one line."""
+    marked = _COMMAND.sub(r"<code>\1</code>", str(escape(words)))
+    return Markup(_DAY.sub(r'<span class="c">\1</span>', marked))  # noqa: S704 - escaped above
+
+
+_COMMAND = re.compile("`([^`]+)`")
+_DAY = re.compile(r"\b(\d{4}-\d{2}-\d{2}( \d{2}:\d{2})?)\b")
+
+
 def heading(title: str, lead: str = "") -> Markup:
     """Return the title of a screen with the sentence under it."""
-    return Markup('<h1>{}</h1><p class="lead">{}</p>').format(title, lead)
+    return Markup('<h1>{}</h1><p class="lead">{}</p>').format(title, text(lead))
 
 
-def tile(title: str, keys: Sequence[str], facts: Facts, basis: str, on: Iterable[Markup]) -> Markup:
+def tile(  # noqa: PLR0913, PLR0917 - the parts of a tile, from top to bottom
+    title: str,
+    keys: Sequence[str],
+    about: Facts,
+    counts: str,
+    links: Iterable[Markup],
+    inside: Markup = NO_MARKUP,
+) -> Markup:
     """Return one tile: what it is about, its key figures, facts, what they count, and where it leads on."""
-    parts = [Markup('<p class="key">{}</p>').format(_with_small_unit(key)) for key in keys]
-    parts.append(_facts(facts))
-    parts.append(Markup('<p class="basis">{}</p>').format(basis))
-    return Markup('<section class="card tile"><h2>{}</h2>{}<p class="on">{}</p></section>').format(
-        title, Markup("").join(parts), Markup(" ").join(on)
+    large = [Markup('<p class="key">{}</p>').format(_with_small_unit(key)) for key in keys]
+    parts = [Markup('<div class="keys">{}</div>').format(NO_MARKUP.join(large))]
+    shown_facts = facts(about) if about else NO_MARKUP
+    return Markup('<section class="card tile"><h2>{}</h2>{}</section>').format(
+        title, NO_MARKUP.join([*parts, inside, shown_facts, basis(counts), on(*links)])
     )
 
 
-Facts = Sequence[tuple[str, str]]
-"""(what, value) pairs."""
+def facts(pairs: Facts, kind: Literal["facts", "fields"] = "facts") -> Markup:
+    """Return (what, value) pairs as a list; `fields` have a sentence as their value."""
+    rows = [Markup("<dt>{}</dt><dd>{}</dd>").format(what, value) for what, value in pairs]
+    return Markup('<dl class="{}">{}</dl>').format(kind, NO_MARKUP.join(rows))
 
 
-def _facts(facts: Facts) -> Markup:
-    if not facts:
-        return Markup("")
-    rows = [Markup("<dt>{}</dt><dd>{}</dd>").format(what, value) for what, value in facts]
-    return Markup('<dl class="facts">{}</dl>').format(Markup("").join(rows))
-
-
-def _with_small_unit(text: str) -> Markup:
-    figure, _, unit = text.partition(" ")
-    return Markup("{} <small>{}</small>").format(figure, unit) if unit else Markup("{}").format(figure)
+def _with_small_unit(key: str) -> Markup:
+    figure, _, unit = key.partition(" ")
+    return Markup("{} <small>{}</small>").format(figure, unit) if unit else escape(figure)
 
 
 def tiles(parts: Iterable[Markup]) -> Markup:
     """Return tiles side by side, as many as fit."""
-    return Markup('<div class="tiles">{}</div>').format(Markup("").join(parts))
+    return Markup('<div class="tiles">{}</div>').format(NO_MARKUP.join(parts))
 
 
 def figures(facts: Sequence[tuple[str, str, str]]) -> Markup:
@@ -96,48 +114,84 @@ def figures(facts: Sequence[tuple[str, str, str]]) -> Markup:
         Markup("<div><dt>{}</dt><dd>{}<small>{}</small></dd></div>").format(what, value, remark)
         for what, value, remark in facts
     ]
-    return Markup('<dl class="figures">{}</dl>').format(Markup("").join(cells))
+    return Markup('<dl class="figures">{}</dl>').format(NO_MARKUP.join(cells))
 
 
 def section(title: str, parts: Iterable[Markup], anchor: str = "") -> Markup:
     """Return a card with a heading; a tile leads to its `anchor`."""
     return Markup('<section class="card"{}><h2>{}</h2>{}</section>').format(
-        Markup(' id="{}"').format(anchor) if anchor else "", title, Markup("").join(parts)
+        Markup(' id="{}"').format(anchor) if anchor else "", title, NO_MARKUP.join(parts)
     )
+
+
+def subtitle(title: str) -> Markup:
+    """Return a heading within a section."""
+    return Markup("<h3>{}</h3>").format(title)
 
 
 def words(*sentences: str) -> Markup:
     """Return a paragraph for each of the sentences."""
-    return Markup("").join(Markup("<p>{}</p>").format(sentence) for sentence in sentences)
+    return NO_MARKUP.join(Markup("<p>{}</p>").format(text(sentence)) for sentence in sentences)
 
 
-def basis(text: str) -> Markup:
+def prose(markdown: str) -> Markup:
+    """Return a claim of a report, which is written in Markdown; any HTML in it is escaped."""
+    return Markup(_markdown(markdown))  # noqa: S704
+
+
+_markdown: Callable[[str], str] = mistune.create_markdown(escape=True)
+
+
+def more(title: str, inside: Markup) -> Markup:
+    """Return what is shown when its title is opened."""
+    return Markup("<details><summary>{}</summary>{}</details>").format(title, inside)
+
+
+def on(*links: Markup) -> Markup:
+    """Return the line of links under a tile or a table."""
+    return Markup('<p class="on">{}</p>').format(Markup(" ").join(link for link in links if link))
+
+
+def basis(words: str) -> Markup:
     """Return what the figures above count, over which window, in which zone, with what coverage."""
-    return Markup('<p class="basis">{}</p>').format(text)
+    return Markup('<p class="basis">{}</p>').format(text(words))
 
 
-def table(frame: pl.DataFrame, columns: Sequence[Column], caption: str = "") -> Markup:
-    """Return a table of `columns`, one row per row of the frame, as people read it."""
+def table(
+    frame: pl.DataFrame, columns: Sequence[Column], caption: str = "", *, cards: bool = False
+) -> Markup:
+    """Return a table of `columns`, one row per row of the frame, as people read it.
+
+    On a phone a table with `cards` makes a card of each row; any other scrolls sideways.
+    """
     head = [Markup('<th scope="col"{}>{}</th>').format(_class(c), c.heading) for c in columns]
     rows = [
-        Markup("<tr>{}</tr>").format(Markup("").join(_cell(row, column) for column in columns))
+        Markup("<tr>{}</tr>").format(NO_MARKUP.join(_cell(row, column) for column in columns))
         for row in frame.iter_rows(named=True)
     ]
     return Markup(
-        '<div class="scroll" tabindex="0" role="group" aria-label="{}"><table><caption>{}</caption>'
+        '<div class="scroll" tabindex="0" role="group" aria-label="{}"><table{}><caption>{}</caption>'
         "<thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>"
-    ).format(caption or "Table", caption, Markup("").join(head), Markup("").join(rows))
+    ).format(
+        caption or "Table",
+        Markup(' class="cards"') if cards else NO_MARKUP,
+        caption,
+        NO_MARKUP.join(head),
+        NO_MARKUP.join(rows),
+    )
 
 
 def _cell(row: dict[str, Any], column: Column) -> Markup:
-    text = shown(row[column.name], column.kind, row.get("currency"))
-    return Markup("<td{}>{}</td>").format(_class(column), text)
+    value: str = shown(row[column.name], column.kind, row.get("currency"))
+    if column.kind == "state":
+        value = Markup('<span class="dot {0}">{0}</span>').format(value)
+    return Markup('<td{} data-label="{}">{}</td>').format(_class(column), column.heading, value)
 
 
 def _class(column: Column) -> Markup:
     if column.kind == "text":
         return Markup("")
-    return Markup(' class="c"') if column.kind in ("code", "day") else Markup(' class="n"')
+    return Markup(' class="c"') if column.kind in ("code", "day", "state") else Markup(' class="n"')
 
 
 def chart(figure: go.Figure, says: str) -> Markup:
@@ -149,19 +203,29 @@ def chart(figure: go.Figure, says: str) -> Markup:
     ).format(says, data)
 
 
-def link(text: str, address: str) -> Markup:
+def link(words: str, address: str) -> Markup:
     """Return a link."""
-    return Markup('<a href="{}">{}</a>').format(address, text)
+    return Markup('<a href="{}">{}</a>').format(address, words)
 
 
 def empty(title: str, remedy: str, command: str = "") -> Markup:
     """Return what stands where nothing can be shown yet: why, and what to do about it."""
-    done = Markup(" <code>{}</code>").format(command) if command else Markup("")
-    return Markup('<section class="empty"><h2>{}</h2><p>{}{}</p></section>').format(title, remedy, done)
+    return Markup('<section class="empty"><h2>{}</h2>{}</section>').format(title, nothing(remedy, command))
+
+
+def nothing(why: str, command: str = "") -> Markup:
+    """Return why there is nothing to show, with the command that changes that."""
+    done = Markup(" <code>{}</code>").format(command) if command else NO_MARKUP
+    return Markup("<p>{}{}</p>").format(text(why), done)
+
+
+def waiting(words: str) -> Markup:
+    """Return what stands in for figures that are on their way; it gives way to them by itself."""
+    return Markup('<p class="waiting" role="status">{}</p>').format(words)
 
 
 def trouble(problem: Exception) -> Markup:
     """Return a failure as one clear sentence with its remedy."""
     return Markup(
         '<section class="trouble" role="alert"><h2>This cannot be shown now</h2><p>{}</p></section>'
-    ).format(str(problem))
+    ).format(text(str(problem)))

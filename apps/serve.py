@@ -27,7 +27,8 @@ from voila.paths import collect_static_paths, collect_template_paths
 from voila.tornado.handler import TornadoVoilaHandler
 from voila.tornado.treehandler import TornadoVoilaTreeHandler
 
-from apps.kernels import Abandoned, Kernels
+from apps import ahead, report_links
+from apps.kernels import Abandoned, Kernels, MadeAhead
 from warehouse.errors import Problem
 from warehouse.store import default_url, open_warehouse
 
@@ -65,6 +66,7 @@ def serve(
     port: int = PORT,
     host: str = "127.0.0.1",
     *,
+    reports: Path | None = None,
     ready: Callable[[str], None] | None = None,
 ) -> None:
     """Serve the screens of one warehouse until interrupted.
@@ -77,6 +79,8 @@ def serve(
         TCP port; 0 takes a free one.
     host
         An address of this machine that only this machine reaches.
+    reports
+        The folder of executed reports, whose newest pages the tiles lead to; `reports` here when None.
     ready
         Called once with the address of the start page as soon as it answers.
 
@@ -89,8 +93,9 @@ def serve(
     url = warehouse_url or default_url()
     open_warehouse(url).dispose()
     with listen(host, port) as listening, tempfile.TemporaryDirectory(prefix="process-meter-") as scratch:
-        screens = Screens(config=_settings(url, host, Path(scratch)))
-        screens.hold(listening, ready)
+        environment = _environment(url, host, Path(scratch), (reports or Path("reports")).absolute())
+        screens = Screens(config=_settings(host, Path(scratch), environment))
+        screens.hold(listening, MadeAhead(environment), ready)
         screens.initialize(argv=[])
         screens.start()
 
@@ -145,15 +150,26 @@ class Files(StaticFileHandler):
         self.set_header("X-Content-Type-Options", "nosniff")
 
 
+class Reports(Files):
+    """Pages of executed reports: whole documents that carry their own scripts and styles."""
+
+    def set_extra_headers(self, path: str) -> None:
+        """Let a report run its own scripts, and load nothing from elsewhere."""
+        super().set_extra_headers(path)
+        self.set_header("Content-Security-Policy", CONTENT_POLICY)
+
+
 class Screens(Voila):  # type: ignore[misc]
     """Voila with our page around the notebooks, and with nothing but our addresses."""
 
     # No voila.json or voila.py of a working or home folder changes what is served.
     config_file_paths: Any = List()
 
-    def hold(self, listening: socket.socket, ready: Callable[[str], None] | None) -> None:
+    def hold(
+        self, listening: socket.socket, made_ahead: MadeAhead, ready: Callable[[str], None] | None
+    ) -> None:
         """Keep the listening socket, which exists before anything else does, and whom to tell."""
-        self.listening, self.ready = listening, ready
+        self.listening, self.made_ahead, self.ready = listening, made_ahead, ready
         self.port = listening.getsockname()[1]
 
     def setup_template_dirs(self) -> None:
@@ -176,6 +192,7 @@ class Screens(Voila):  # type: ignore[misc]
         files = [
             (self._address("house/(.*)"), Files, {"path": str(HOUSE / "static")}),
             (self._address("plotly/(plotly\\.min\\.js)"), Files, {"path": str(package_data)}),
+            (self._address("reports/(.+\\.html)"), Reports, {"path": self.made_ahead.reports}),
         ]
         theirs = [handler for handler in super().init_handlers() if _needed_by_widgets(handler)]
         return [*screens, *files, *theirs]
@@ -197,6 +214,7 @@ class Screens(Voila):  # type: ignore[misc]
         server.add_socket(self.listening)
         self.ioloop = IOLoop.current()
         PeriodicCallback(Abandoned(self.kernel_manager).close, 10_000).start()
+        self.made_ahead.start()
         if self.ready:
             self.ready(f"http://{f'[{self.ip}]' if ':' in self.ip else self.ip}:{self.port}/")
         try:
@@ -204,6 +222,7 @@ class Screens(Voila):  # type: ignore[misc]
         except KeyboardInterrupt:
             pass
         finally:
+            self.made_ahead.stop()
             self.stop()
 
 
@@ -213,15 +232,23 @@ def _needed_by_widgets(handler: tuple[Any, ...]) -> bool:
     return kind is not TornadoVoilaTreeHandler and not any(word in address for word in unwanted)
 
 
-def _settings(url: str, host: str, scratch: Path) -> Config:
-    Kernels.environment = {
+def _environment(url: str, host: str, scratch: Path, reports: Path) -> dict[str, str]:
+    figures = scratch / "figures"
+    figures.mkdir()
+    return {
         "PROCESS_METER_WAREHOUSE": url,
         "PYTHONSAFEPATH": "1",
         "IPYTHONDIR": str(scratch / "ipython"),
         "VOILA_APP_IP": host,
         # The kernel asks the server for the request over a socket of this machine; a proxy must not see it.
         "NO_PROXY": ",".join(filter(None, [os.environ.get("NO_PROXY"), host, "localhost"])),
+        ahead.FOLDER: str(figures),
+        report_links.FOLDER: str(reports),
     }
+
+
+def _settings(host: str, scratch: Path, environment: dict[str, str]) -> Config:
+    Kernels.environment = environment
     return Config(
         Voila={
             "ip": host,

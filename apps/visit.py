@@ -1,56 +1,59 @@
-"""What a screen's kernel does before anybody looks, and who looks.
-
-A kernel starts and reads its figures before the page is asked for; while it waits it reads them anew from
-time to time, so that a page is there at once and never older than it says.
-"""
+"""What a screen's kernel does before anybody looks, and who looks."""
 
 from __future__ import annotations
 
 import os
 import sys
-import threading
+import time
 from collections.abc import Callable
-from typing import TypeVar
 
+from IPython.display import HTML, display
+from markupsafe import Markup
 from sqlalchemy import Engine
-from voila.utils import wait_for_request
 
+from apps import ahead, page
 from warehouse.errors import Problem
 from warehouse.store import open_warehouse
 
-KEPT_SECONDS = 600
-"""Figures that wait for a visitor are read anew after this long."""
 
-Figures = TypeVar("Figures")
+def await_visitor() -> None:
+    """Wait in a preheated kernel until its page is asked for; everything above has been done by then."""
+    from voila.utils import wait_for_request  # noqa: PLC0415 - not there, and not needed, in JupyterLab
 
-
-def await_visitor(read: Callable[[Engine], Figures]) -> Figures | Problem:
-    """Read figures, keep them fresh until the page is asked for, and return them.
-
-    A `Problem` is returned, not raised: the page shows it as a sentence with its remedy.
-    """
-    visitor = threading.Thread(target=wait_for_request, daemon=True)
-    figures = _read(read)
-    visitor.start()
-    visitor.join(KEPT_SECONDS)
-    while visitor.is_alive():
-        figures = _read(read)
-        visitor.join(KEPT_SECONDS)
-    # A warehouse that was broken when the kernel started may be whole by now.
-    return _read(read) if isinstance(figures, Problem) else figures
+    wait_for_request()
 
 
-def _read(read: Callable[[Engine], Figures]) -> Figures | Problem:
+def show(make: Callable[[Engine], Markup]) -> None:
+    """Show what `make` makes of the default warehouse; a `Problem` becomes a sentence with its remedy."""
     try:
         engine = open_warehouse()
+        try:
+            made = make(engine)
+        finally:
+            engine.dispose()
     except Problem as problem:
-        return problem
-    try:
-        return read(engine)
-    except Problem as problem:
-        return problem
-    finally:
-        engine.dispose()
+        made = page.trouble(problem)
+    display(HTML(made))
+
+
+def show_kept(name: str, patience_seconds: float = 600.0) -> None:
+    """Show figures that are made ahead; while they are made for the first time, say so and wait.
+
+    Without a server that makes them ahead (in JupyterLab) they are made here and now.
+    """
+    folder = os.environ.get(ahead.FOLDER)
+    if not folder:
+        show(lambda engine: ahead.make(engine)[name])
+        return
+    kept, until = ahead.kept(folder, name), time.monotonic() + patience_seconds
+    if kept is None:
+        display(
+            HTML(page.waiting("The last twelve months are being read, for the first time since the start."))
+        )
+    while kept is None and time.monotonic() < until:
+        time.sleep(0.1)
+        kept = ahead.kept(folder, name)
+    display(HTML(kept or page.trouble(Problem("The figures were not made in time", "reload the page"))))
 
 
 def viewer() -> str:

@@ -37,8 +37,8 @@ def test_an_instant_is_local_and_names_its_zone() -> None:
 def test_a_table_shows_numbers_right_and_escapes_names() -> None:
     frame = pl.DataFrame({"name": ["<b>CAD</b>"], "peak": [1200]})
     html = page.table(frame, [Column("name", "Product"), Column("peak", "Peak", "count")], "Peaks")
-    assert "<td>&lt;b&gt;CAD&lt;/b&gt;</td>" in html
-    assert '<td class="n">1,200</td>' in html
+    assert '<td data-label="Product">&lt;b&gt;CAD&lt;/b&gt;</td>' in html
+    assert '<td class="n" data-label="Peak">1,200</td>' in html
     assert '<th scope="col" class="n">Peak</th>' in html
     assert "<caption>Peaks</caption>" in html
 
@@ -54,7 +54,8 @@ def test_a_tile_says_its_figure_what_it_counts_and_where_it_leads() -> None:
         "Fleet coverage", ["94.1 %"], [("hosts", "12")], "workdays", [page.link("By office", "#fleet")]
     )
     assert html == (
-        '<section class="card tile"><h2>Fleet coverage</h2><p class="key">94.1 <small>%</small></p>'
+        '<section class="card tile"><h2>Fleet coverage</h2><div class="keys">'
+        '<p class="key">94.1 <small>%</small></p></div>'
         '<dl class="facts"><dt>hosts</dt><dd>12</dd></dl><p class="basis">workdays</p>'
         '<p class="on"><a href="#fleet">By office</a></p></section>'
     )
@@ -68,3 +69,10 @@ def test_a_failure_is_one_sentence_with_its_remedy() -> None:
 def test_nothing_yet_says_what_to_do() -> None:
     html = page.empty("No agent yet", "Enroll one:", "process-meter manager token new")
     assert "<h2>No agent yet</h2><p>Enroll one: <code>process-meter manager token new</code></p>" in html
+
+
+def test_commands_are_set_as_such_and_days_stay_in_one_line() -> None:
+    html = page.text("<b> none before 2026-10-01; run `process-meter demo`")
+    assert html == (
+        '&lt;b&gt; none before <span class="c">2026-10-01</span>; run <code>process-meter demo</code>'
+    )

@@ -21,3 +21,20 @@ function drawVisible() {
 document.addEventListener("change", drawVisible);
 window.addEventListener("load", drawVisible);
 drawVisible();
+
+// A live screen that stopped moving says so: its kernel or its connection is gone.
+const LATE_AFTER_MS = 25000;
+let lastSeen = "";
+let lastMoved = Date.now();
+
+function watchLive() {
+  const marks = [...document.querySelectorAll("[data-live]")];
+  const seen = marks.map((mark) => mark.dataset.live).join();
+  if (seen !== lastSeen) {
+    lastSeen = seen;
+    lastMoved = Date.now();
+  }
+  marks.forEach((mark) => (mark.hidden = Date.now() - lastMoved < LATE_AFTER_MS));
+}
+
+setInterval(watchLive, 1000);

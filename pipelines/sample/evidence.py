@@ -84,7 +84,7 @@ def collect(plan: Plan, staff: list[Person]) -> Evidence:
     hosts = organization.host_ids(plan, staff)
     return Evidence(
         _session_rows(plan, staff, everybody, opened, hosts),
-        watches.watches(plan, everybody, hosts, days, blind),
+        stories.heard(watches.watches(plan, everybody, hosts, days, blind), hosts, staff, away),
         entries.entries(plan, staff, _billed(staff, opened)),
         opened.filter(pl.col("closes") > pl.col("opens")),
         focus,

@@ -43,12 +43,12 @@ def load(engine: Engine, plan: Plan, progress: Progress = lambda _step, _share: 
         own and keep it only when it is whole.
     """
     staff = people(plan)
-    progress("the organization", 0.0)
-    for table, rows in organization.tables(plan, staff).items():
-        append(engine, table, rows)
-    progress("working days", 0.02)
+    progress("working days", 0.0)
     collected = evidence.collect(plan, staff)
-    progress("sessions", 0.4)
+    progress("the organization", 0.25)
+    for table, rows in organization.tables(plan, staff, collected.watch_intervals).items():
+        append(engine, table, rows)
+    progress("sessions", 0.3)
     append(engine, "session", collected.sessions)
     segments = _load_segments(engine, collected, progress)
     append(engine, "watch_interval", collected.watch_intervals)
@@ -64,5 +64,5 @@ def _load_segments(engine: Engine, collected: evidence.Evidence, progress: Progr
     for part in collected.segments():
         written += append(engine, "segment", part)
         done = int(part["session_id"][-1]) / collected.sessions.height
-        progress("segments", 0.45 + 0.5 * done)
+        progress("segments", 0.4 + 0.55 * done)
     return written

@@ -30,8 +30,14 @@ AGENT_VERSION = "0.1.0"
 Tables = dict[str, pl.DataFrame]
 
 
-def tables(plan: Plan, staff: list[Person]) -> Tables:
-    """Return the rows of every master table, by the table's name, in an order that foreign keys allow."""
+def tables(plan: Plan, staff: list[Person], watched: pl.DataFrame) -> Tables:
+    """Return the rows of every master table, by the table's name, in an order that foreign keys allow.
+
+    Parameters
+    ----------
+    watched
+        Rows of `watch_interval`: they tell when each agent was last heard.
+    """
     return {
         "organization": _organization(plan),
         "office": calendars.offices(),
@@ -44,7 +50,7 @@ def tables(plan: Plan, staff: list[Person]) -> Tables:
         "account": accounts(staff),
         "host": hosts(plan, staff),
         "client_device": _client_devices(staff),
-        "agent": _agents(plan, staff),
+        "agent": _agents(plan, staff, watched),
         "product": products.products(),
         "application": products.applications(),
         "signature": products.signatures(),
@@ -156,8 +162,8 @@ def host_ids(plan: Plan, staff: list[Person]) -> dict[str, int]:
     return dict(hosts(plan, staff).select("name", "id").iter_rows())
 
 
-def _agents(plan: Plan, staff: list[Person]) -> pl.DataFrame:
-    horizon = plan.horizon_ms
+def _agents(plan: Plan, staff: list[Person], watched: pl.DataFrame) -> pl.DataFrame:
+    last_heard = watched.group_by("host_id").agg(last_heard_ms=pl.col("end_ms").max())
     return (
         hosts(plan, staff)
         .filter(pl.col("name") != SILENT_HOST)
@@ -172,7 +178,7 @@ def _agents(plan: Plan, staff: list[Person]) -> pl.DataFrame:
             revoked_ms=pl.col("valid_to_on").str.to_date().cast(pl.Datetime("ms")).cast(pl.Int64),
             policy_version=pl.lit(2),
         )
-        .with_columns(last_heard_ms=pl.coalesce("revoked_ms", pl.lit(horizon)).cast(pl.Int64))
+        .join(last_heard, on="host_id", how="left", maintain_order="left")
     )
 
 

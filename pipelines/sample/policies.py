@@ -35,7 +35,14 @@ BILLING_POLICY: dict[str, Any] = {
 def collection_document() -> dict[str, Any]:
     """Return what the agents of the sample were told to meter."""
     metered = [
-        {"code": a.code, "name": a.name, "billed": a.billed, "signatures": [{"executable": a.executable}]}
+        {
+            "code": a.code,
+            "name": a.name,
+            "product": a.product,
+            "version": a.version,
+            "billed": a.billed,
+            "signatures": [{"executable": a.executable}],
+        }
         for a in APPLICATIONS
     ]
     return {"applications": metered, "gap_floor_ms": 60_000}

@@ -56,6 +56,18 @@ def without_unheard(days: pl.DataFrame, away: list[Absence]) -> pl.DataFrame:
     return days
 
 
+def heard(
+    watched: pl.DataFrame, hosts: dict[str, int], staff: list[Person], away: list[Absence]
+) -> pl.DataFrame:
+    """Leave out the watch intervals that still wait in a laptop's spool."""
+    for absence in away:
+        if absence.delivered is None:
+            host = hosts[staff[absence.person - 1].host]
+            waits = (pl.col("host_id") == host) & (pl.col("start_ms") >= instant_ms(absence.first))
+            watched = watched.filter(~waits)
+    return watched
+
+
 def deliveries(away: list[Absence]) -> pl.DataFrame:
     """Return what arrived late: `person`, `late_from`, `late_to`, `delivered`."""
     rows = [

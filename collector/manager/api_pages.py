@@ -68,16 +68,29 @@ def openapi() -> bytes:
     )
     _, schemas = msgspec.json.schema_components(records, ref_template="#/components/schemas/{name}")
     document = {
-        "openapi": "3.1.0",
+        "openapi": "3.0.3",
         "info": {
             "title": "Process Meter manager",
             "version": str(protocol.PROTOCOL_VERSION),
             "description": "Where agents enroll, fetch their policy and deliver what they recorded.",
         },
         "paths": _paths(),
-        "components": {"schemas": {**schemas, "Live": _LIVE, "Health": _HEALTH}},
+        "components": {"schemas": {**_as_openapi_3_0(schemas), "Live": _LIVE, "Health": _HEALTH}},
     }
     return wire.encode(document)
+
+
+def _as_openapi_3_0(schema: Any) -> Any:
+    """Say "or null" as OpenAPI 3.0 says it: the page cannot read the JSON Schema of 3.1."""
+    if isinstance(schema, list):
+        return [_as_openapi_3_0(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    plain = {key: _as_openapi_3_0(value) for key, value in schema.items() if key != "anyOf"}
+    kinds = [kind for kind in schema.get("anyOf", []) if kind != {"type": "null"}]
+    if len(kinds) == 1:
+        return {**_as_openapi_3_0(kinds[0]), **plain, "nullable": True}
+    return {**plain, "anyOf": _as_openapi_3_0(kinds)} if kinds else plain
 
 
 def _paths() -> dict[str, Any]:

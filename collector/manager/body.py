@@ -8,13 +8,13 @@ from starlette.requests import Request
 
 from collector.manager.refusals import Refused
 
-SECONDS = 10
+SECONDS = 10.0
 """How long a body may take to arrive."""
 PATIENCE = 4
 """So many times the limit is read and thrown away, so that a sender hears why it is refused."""
 
 
-async def read_body(request: Request, limit: int, seconds: float = SECONDS) -> bytes:
+async def read_body(request: Request, limit: int) -> bytes:
     """Return the body as it was sent.
 
     Raises
@@ -26,10 +26,10 @@ async def read_body(request: Request, limit: int, seconds: float = SECONDS) -> b
     if kind != "application/json":
         raise Refused(415, f"Content-Type {kind[:100]} is not understood", "send application/json")
     try:
-        async with asyncio.timeout(seconds):
+        async with asyncio.timeout(SECONDS):
             return await _read(request, limit)
     except TimeoutError:
-        raise Refused(408, f"The body did not arrive within {seconds:g} s", "send it in one go") from None
+        raise Refused(408, f"The body did not arrive within {SECONDS:g} s", "send it in one go") from None
 
 
 async def _read(request: Request, limit: int) -> bytes:

@@ -6,9 +6,10 @@ import asyncio
 import contextlib
 import errno
 import ipaddress
+import signal
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import h11
@@ -90,18 +91,19 @@ def listen(host: str, port: int) -> socket.socket:
     Problem
         The port is taken or may not be opened, or the address is not of this machine.
     """
+    if not 0 <= port <= 65_535:
+        raise Problem(f"{port} is not the number of a port", "give a --port from 1024 to 65535")
     family = socket.AF_INET6 if ":" in _addresses(host)[0] else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=256)
-    except (OSError, OverflowError) as error:
+    except OSError as error:
         raise _cannot_listen(host, port, error) from error
 
 
-def _cannot_listen(host: str, port: int, error: Exception) -> Problem:
-    number = getattr(error, "errno", None)
-    if number == errno.EADDRINUSE:
+def _cannot_listen(host: str, port: int, error: OSError) -> Problem:
+    if error.errno == errno.EADDRINUSE:
         return Problem(f"Port {port} of {host} is taken", "stop what listens there, or give another --port")
-    if number == errno.EACCES:
+    if error.errno == errno.EACCES:
         return Problem(f"Port {port} of {host} may not be opened", "give a --port from 1024 on")
     return Problem(
         f"The manager cannot listen on {host}, port {port}: {error}", "give another --host or --port"
@@ -204,5 +206,16 @@ def run(
     app: ASGIApp, listener: socket.socket, context: ssl.SSLContext | None, on_ready: Callable[[], object]
 ) -> None:
     """Answer until SIGINT or SIGTERM."""
-    with contextlib.suppress(KeyboardInterrupt):
+    with _end_is_no_failure():
         server(app, context, on_ready).run(sockets=[listener])
+
+
+@contextlib.contextmanager
+def _end_is_no_failure() -> Iterator[None]:
+    """Let the signals that end the server pass: when it has ended, it raises them once more."""
+    usual = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in usual.items():
+            signal.signal(number, handler)

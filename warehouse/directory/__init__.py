@@ -3,12 +3,32 @@
 from __future__ import annotations
 
 from warehouse.directory.accounts import ensure_account, ensure_host
-from warehouse.directory.pseudonyms import Kind, keys_folder, pseudonym, pseudonym_key, pseudonyms, secret_key
+from warehouse.directory.calendar import import_calendar
+from warehouse.directory.licenses import import_assignments, import_entitlements
+from warehouse.directory.people import import_directory
+from warehouse.directory.projects import import_projects
+from warehouse.directory.pseudonyms import (
+    Kind,
+    keys_folder,
+    pseudonym,
+    pseudonym_key,
+    pseudonyms,
+    secret_key,
+)
+from warehouse.directory.rates import import_rates
+from warehouse.directory.storing import Imported
 
 __all__ = [
+    "Imported",
     "Kind",
     "ensure_account",
     "ensure_host",
+    "import_assignments",
+    "import_calendar",
+    "import_directory",
+    "import_entitlements",
+    "import_projects",
+    "import_rates",
     "keys_folder",
     "pseudonym",
     "pseudonym_key",

@@ -1,0 +1,194 @@
+"""Importing what was bought: entitlements with the applications they cover, and who holds a seat."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, Engine
+
+from warehouse import schema
+from warehouse.directory.storing import (
+    Imported,
+    Stretch,
+    check_days,
+    currency_of,
+    first_day,
+    importing,
+    put,
+    reference,
+    refuse_overlaps,
+    stored_row,
+)
+from warehouse.money import minor_digits
+from warehouse.tabular import CLEAR, Row, read_table
+
+ENTITLEMENT_COLUMNS = ("entitlement", "product", "metric", "quantity", "valid_from", "unit_cost", "currency")
+ENTITLEMENT_OPTIONS = (
+    *("product_name", "vendor", "token_weight", "valid_to", "contract", "notice", "consumption_order"),
+    *("counting_rule", "applications"),
+)
+METRICS = ("named_user", "device", "concurrent", "token", "subscription")
+COUNTING_RULES = ("exact_sweep", "fixed_interval", "user_day", "consumed_balance")
+
+
+def import_entitlements(engine: Engine, path: Path | str) -> Imported:
+    """Import entitlements by their code, all or nothing; docs/importing.md has the columns.
+
+    Raises
+    ------
+    Problem
+        Names file, row and column.
+    """
+    rows = read_table(Path(path), ENTITLEMENT_COLUMNS, ENTITLEMENT_OPTIONS)
+    done = Imported()
+    seen: dict[str, int] = {}
+    with importing(engine) as connection:
+        for row in rows:
+            code = row.required("entitlement")
+            if code in seen:
+                raise row.problem(
+                    "entitlement", f"{code} is already in row {seen[code]}", "remove one of them"
+                )
+            seen[code] = row.number
+            _put_entitlement(connection, code, row, done)
+    return done
+
+
+def _put_entitlement(connection: Connection, code: str, row: Row, done: Imported) -> None:
+    row.required("metric")
+    currency = currency_of(row, needed=True)
+    values = {
+        "product_id": _put_product(connection, row, done),
+        "metric": row.choice("metric", METRICS),
+        "quantity": _needed(row, "quantity", row.whole("quantity")),
+        "valid_from_on": first_day(row),
+        "valid_to_on": row.day("valid_to"),
+        "unit_cost_minor": _unit_cost_minor(row, str(currency)),
+        "currency": currency,
+        "contract": row.code("contract"),
+        "notice_on": row.day("notice"),
+        "consumption_order": row.whole("consumption_order"),
+        "counting_rule": row.choice("counting_rule", COUNTING_RULES),
+    }
+    key = {"code": code}
+    stored = put(connection, schema.entitlement, key, values, {"counting_rule": "exact_sweep"})
+    check_days(row, "valid_from", stored.row["valid_from_on"], "valid_to", stored.row.get("valid_to_on"))
+    changed = _cover(connection, stored.id, row)
+    outcome = "changed" if changed and stored.outcome == "unchanged" else stored.outcome
+    done.add("entitlements", outcome)
+
+
+def _needed(row: Row, column: str, value: Any) -> Any:
+    if value is None:
+        raise row.problem(column, "the cell is empty", "fill it in")
+    return value
+
+
+def _unit_cost_minor(row: Row, currency: str) -> int:
+    cost = _needed(row, "unit_cost", row.decimal("unit_cost"))
+    minor = cost.scaleb(minor_digits(currency))
+    if minor != minor.to_integral_value():
+        message = f"{cost} is finer than the smallest coin of {currency}"
+        raise row.problem("unit_cost", message, "round it")
+    return int(minor)
+
+
+def _put_product(connection: Connection, row: Row, done: Imported) -> int:
+    code = row.required("product")
+    values = {
+        "name": row.text("product_name"),
+        "vendor": row.text("vendor"),
+        "token_weight": row.whole("token_weight"),
+    }
+    if stored_row(connection, schema.product, {"code": code}) is None:
+        for column, value in (("product_name", values["name"]), ("vendor", values["vendor"])):
+            if value is None:
+                message = f"product {code!r} is new and this says nothing"
+                raise row.problem(column, message, "add the columns product_name and vendor")
+    stored = put(connection, schema.product, {"code": code}, values)
+    done.add("products", stored.outcome)
+    return stored.id
+
+
+def _cover(connection: Connection, entitlement: int, row: Row) -> bool:
+    """Let an entitlement cover exactly the applications of the row; an empty cell leaves them."""
+    codes = row.codes("applications")
+    if not codes:
+        return False
+    cover, application = schema.entitlement_application, schema.application
+    known = dict(
+        connection.execute(
+            sa.select(application.c.code, application.c.id).where(application.c.code.in_(codes))
+        )
+        .tuples()
+        .all()
+    )
+    for code in codes:
+        if code not in known:
+            message = f"unknown application {code!r}"
+            remedy = "apply a policy that names it first: `process-meter manager policy apply FILE.toml`"
+            raise row.problem("applications", message, remedy)
+    mine = cover.c.entitlement_id == entitlement
+    covered = set(connection.scalars(sa.select(cover.c.application_id).where(mine)))
+    if covered == set(known.values()):
+        return False
+    connection.execute(cover.delete().where(mine))
+    rows = [{"entitlement_id": entitlement, "application_id": number} for number in sorted(known.values())]
+    connection.execute(cover.insert(), rows)
+    return True
+
+
+def import_assignments(engine: Engine, path: Path | str) -> Imported:
+    """Import who holds a seat of which entitlement, all or nothing; docs/importing.md has the columns.
+
+    Raises
+    ------
+    Problem
+        Names file, row and column.
+    """
+    rows = read_table(Path(path), ("entitlement", "valid_from"), ("person", "host", "valid_to"))
+    done = Imported()
+    origins: dict[int, Row] = {}
+    with importing(engine) as connection:
+        for row in rows:
+            number, outcome = _put_assignment(connection, row)
+            if number in origins:
+                message = f"the same seat from the same day as row {origins[number].number}"
+                raise row.problem("valid_from", message, "remove one of them")
+            origins[number] = row
+            done.add("assignments", outcome)
+        refuse_overlaps("assignments", _stretches(connection), origins)
+    return done
+
+
+def _put_assignment(connection: Connection, row: Row) -> tuple[int, str]:
+    row.required("entitlement")
+    host = row.text("host")
+    holder = {
+        "person_id": reference(connection, row, "person"),
+        "host_id": host and reference(connection, _lower(row, "host", host), "host", by="name"),
+    }
+    if sum(isinstance(number, int) for number in holder.values()) != 1 or CLEAR in holder.values():
+        raise row.problem("person", "a seat has one holder", "name a person or a host, not both")
+    entitlement = reference(connection, row, "entitlement")
+    first = first_day(row)
+    key = {"entitlement_id": entitlement, **holder, "valid_from_on": first}
+    stored = put(connection, schema.assignment, key, {"valid_to_on": row.day("valid_to")})
+    check_days(row, "valid_from", first, "valid_to", stored.row.get("valid_to_on"))
+    return stored.id, stored.outcome
+
+
+def _lower(row: Row, column: str, text: str) -> Row:
+    return Row(row.file, row.number, {**row.cells, column: text.lower()}, row.origins)
+
+
+def _stretches(connection: Connection) -> list[Stretch]:
+    seat = schema.assignment
+    columns = (seat.c.id, seat.c.valid_from_on, seat.c.valid_to_on)
+    holder = (seat.c.entitlement_id, seat.c.person_id, seat.c.host_id)
+    return [
+        Stretch(tuple(scope), first, last, int(number))
+        for number, first, last, *scope in connection.execute(sa.select(*columns, *holder))
+    ]

@@ -1,0 +1,162 @@
+"""Importing rates: effective-dated, one at a time per scope, frozen once an approved run has used them."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, Engine
+
+from warehouse import schema
+from warehouse.directory.storing import (
+    Imported,
+    Stretch,
+    check_days,
+    currency_of,
+    first_day,
+    importing,
+    put,
+    reference,
+    refuse_overlaps,
+    stored_row,
+)
+from warehouse.errors import Problem
+from warehouse.money import scale_rate
+from warehouse.tabular import CLEAR, Row, read_table
+
+REQUIRED = ("rate", "currency", "valid_from")
+OPTIONAL = (
+    *("person", "project", "office", "application", "valid_to"),
+    *("increment_minutes", "direction", "level"),
+)
+SCOPE = ("person_id", "project_id", "office_id", "application_id", "currency")
+DIRECTIONS = ("up", "nearest", "down")
+LEVELS = ("line", "session", "month")
+SETTLED = ("approved", "closed")
+"""Status of the runs whose rates nobody may change."""
+Values = dict[str, Any]
+
+
+def import_rates(engine: Engine, path: Path | str, actor: str, *, at_ms: int | None = None) -> Imported:
+    """Import rates, all or nothing; docs/importing.md has the columns.
+
+    A row with the scope, currency and first day of a stored rate changes that rate.
+
+    Parameters
+    ----------
+    actor
+        Who imports: the author of every rate that is new or changed.
+    at_ms
+        When; None: now.
+
+    Raises
+    ------
+    Problem
+        Names file, row and column: a negative or too fine rate, overlapping rates of one scope, a change of a
+        rate that an approved run has used, an unknown person, project, office or application, ...
+    """
+    rows = read_table(Path(path), REQUIRED, OPTIONAL)
+    signed = {"author": actor, "created_ms": time.time_ns() // 1_000_000 if at_ms is None else at_ms}
+    done = Imported()
+    origins: dict[int, Row] = {}
+    with importing(engine) as connection:
+        for row in rows:
+            number, outcome = _put_rate(connection, row, signed)
+            if number in origins:
+                message = f"the same scope and first day as row {origins[number].number}"
+                raise row.problem("valid_from", message, "remove one of them")
+            origins[number] = row
+            done.add("rates", outcome)
+        refuse_overlaps("rates", _stretches(connection), origins)
+    return done
+
+
+def _put_rate(connection: Connection, row: Row, signed: Values) -> tuple[int, str]:
+    key, values = _key(connection, row), _values(row)
+    stored = stored_row(connection, schema.rate, key)
+    if stored is None:
+        new = put(connection, schema.rate, key, {**values, **signed})
+        check_days(row, "valid_from", key["valid_from_on"], "valid_to", new.row.get("valid_to_on"))
+        return new.id, new.outcome
+    changed = {name for name, value in values.items() if value is not None and not _same(stored[name], value)}
+    if not changed:
+        return int(stored["id"]), "unchanged"
+    _refuse_frozen(connection, row, int(stored["id"]), changed, values)
+    now = put(connection, schema.rate, key, {**values, **signed})
+    check_days(row, "valid_from", key["valid_from_on"], "valid_to", now.row.get("valid_to_on"))
+    return now.id, now.outcome
+
+
+def _same(stored: object, given: object) -> bool:
+    return stored == given or (stored is None and given == CLEAR)
+
+
+def _key(connection: Connection, row: Row) -> Values:
+    ids = {
+        "person_id": reference(connection, row, "person"),
+        "project_id": reference(connection, row, "project", by="number"),
+        "office_id": reference(connection, row, "office"),
+        "application_id": reference(connection, row, "application"),
+    }
+    anyone = {name: None if value == CLEAR else value for name, value in ids.items()}
+    return {**anyone, "currency": currency_of(row, needed=True), "valid_from_on": first_day(row)}
+
+
+def _values(row: Row) -> Values:
+    try:
+        rate_scaled = scale_rate(row.text("rate") or "")
+    except Problem as problem:
+        raise row.problem("rate", problem.message, problem.remedy) from None
+    increment = _increment_ms(row)
+    direction = row.choice("direction", DIRECTIONS)
+    if increment and direction is None:
+        raise row.problem(
+            "direction", "an increment needs a direction", f"write one of {', '.join(DIRECTIONS)}"
+        )
+    return {
+        "rate_scaled": rate_scaled,
+        "valid_to_on": row.day("valid_to"),
+        "increment_ms": increment,
+        "direction": direction or "nearest",
+        "level": row.choice("level", LEVELS) or "line",
+    }
+
+
+def _increment_ms(row: Row) -> int:
+    minutes = row.decimal("increment_minutes") or 0
+    milliseconds = minutes * 60_000
+    if milliseconds != int(milliseconds) or milliseconds > 86_400_000:
+        message = f"{minutes} minutes are no increment"
+        raise row.problem(
+            "increment_minutes", message, "write whole milliseconds of at most a day, such as 15"
+        )
+    return int(milliseconds)
+
+
+def _refuse_frozen(connection: Connection, row: Row, rate: int, changed: set[str], values: Values) -> None:
+    line, run = schema.charge_line, schema.billing_run
+    used = connection.execute(
+        sa.select(run.c.number, line.c.day_on)
+        .join(run, run.c.id == line.c.billing_run_id)
+        .where(line.c.rate_id == rate, run.c.status.in_(SETTLED))
+        .order_by(line.c.day_on.desc(), run.c.number)
+    ).first()
+    if used is None:
+        return
+    number, day = used
+    if changed != {"valid_to_on"}:
+        message = f"run {number} has used this rate: it is frozen"
+        raise row.problem("rate", message, "give it a valid_to, and the new rate a row of its own")
+    if values["valid_to_on"] != CLEAR and values["valid_to_on"] <= day:
+        raise row.problem("valid_to", f"run {number} has used this rate on {day}", "end it on a later day")
+
+
+def _stretches(connection: Connection) -> list[Stretch]:
+    rate = schema.rate
+    columns = (rate.c.id, rate.c.valid_from_on, rate.c.valid_to_on, *(rate.c[name] for name in SCOPE))
+    return [
+        Stretch(tuple(scope), first, last, int(number))
+        for number, first, last, *scope in connection.execute(sa.select(*columns))
+    ]

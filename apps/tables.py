@@ -31,7 +31,7 @@ def table(frame: pl.DataFrame, headings: Mapping[str, str], *, rows: int = 15, z
     local = cs.datetime().dt.convert_time_zone(zone).dt.strftime("%Y-%m-%d %H:%M")
     shown = frame.select(list(headings)).head(rows).with_columns(local)
     drawn = GT(shown).cols_label(cases=dict(headings)).sub_missing(missing_text=NOTHING)
-    drawn = _with_formats(drawn, shown)
+    drawn = _with_formats(drawn, shown).tab_style(style.css("white-space: nowrap"), loc.body(_narrow(shown)))
     if frame.height > rows:
         drawn = drawn.tab_source_note(f"{frame.height - rows:,} more rows are not shown.")
     return _with_style(drawn)
@@ -59,6 +59,15 @@ def _with_formats(drawn: GT, frame: pl.DataFrame) -> GT:
 
 AMOUNTS = ("amount", "adjustment", "quantity", "rate", "cost", "seat_cost")
 """Columns of text that reads as a number: 1,234.50 EUR."""
+
+
+def _narrow(frame: pl.DataFrame) -> list[str]:
+    """Find the columns short enough never to be broken over lines, such as codes and dates."""
+    texts = frame.select(pl.all().cast(pl.String).str.len_chars().max().fill_null(0))
+    return [name for name, length in texts.row(0, named=True).items() if length <= LONGEST_UNBROKEN]
+
+
+LONGEST_UNBROKEN = 16
 
 
 def _rest(names: Iterable[str], taken: Sequence[str]) -> list[str]:

@@ -210,9 +210,10 @@ def _claim_projects(by_project: pl.DataFrame) -> str:
         f"**{safe(row['project'])} {safe(row['project_name'])}** with {row['amount']}"
         for row in by_project.group_by("currency", maintain_order=True).first().to_dicts()
     ]
+    verb, verbs = ("is" if many == 1 else "are" for many in (projects, len(largest)))
     return (
-        f"{count(projects, 'project')} of {count(payers, 'payer')} {'is' if projects == 1 else 'are'} charged; "
-        f"the largest {'is' if len(largest) == 1 else 'are'} {listing(largest)}."
+        f"{count(projects, 'project')} of {count(payers, 'payer')} {verb} charged; the largest {verbs} "
+        f"{listing(largest)}."
     )
 
 

@@ -73,7 +73,7 @@ class Footer:
 def footer_of(
     question: Question, evidence: Evidence, *, key: str = "", calendar: str = "all hours"
 ) -> Footer:
-    """Write the footer of an answer that counted sessions; `key` says what counted once, else the question."""
+    """Write the footer of an answer that counted sessions, by the question's key if no `key` is given."""
     return Footer(
         basis=BASIS_WORDS[question.basis],
         key=key or KEY_WORDS[question.key],

@@ -1,4 +1,4 @@
-"""What is owned: one row per license pool, that is one product's rights of one metric in force on a day."""
+"""What is owned: one row per license pool, that is one product's rights in force on a day."""
 
 from __future__ import annotations
 
@@ -19,6 +19,9 @@ KEY_OF_METRIC = {
 }
 """What a license counts, in the words of concurrency.KEYS."""
 
+SHARED_METRICS = ("concurrent", "token")
+"""Licenses that one person may use after the other: their peak is the need. A seat cannot be shared."""
+
 UNITS = {
     "user": "people",
     "device": "devices",
@@ -35,8 +38,9 @@ class Owned:
     Attributes
     ----------
     pools
-        One row per pool: pool, name, product, metric, key, owned (Int64); and one per application in use that
-        no right covers: its code and name, metric and owned null, key "user".
+        One row per pool: pool, name, product, metric (of the right that is consumed first), key, owned
+        (Int64); and one per application that no right covers: its code and name, metric and owned null, key
+        "user".
     members
         One row per pool and application: entitlement (the pool), application. A suite has several.
     """
@@ -75,22 +79,20 @@ def _in_force(day: date) -> pl.Expr:
 
 
 def _pool() -> pl.Expr:
-    return pl.concat_str(pl.col("product").cast(pl.String), pl.lit(":"), "metric")
+    """Name the pool of a right: tokens are no seats, so a product that has both is two pools."""
+    return pl.when(pl.col("metric") == "token").then(pl.col("product") + ":token").otherwise("product")
 
 
 def _pools(rights: pl.DataFrame) -> pl.DataFrame:
-    """Add up the rights of each product and metric; only a product of several metrics names them."""
-    metric = pl.col("metric").cast(pl.String)
-    several = metric.n_unique().over("product") > 1
-    words = pl.concat_str("product_name", pl.lit(", by "), metric.str.replace("_", " "))
+    """Add up the rights of each pool."""
+    first = pl.col("product_name", "product", "metric").first()
     return (
-        rights.with_columns(pool=_pool(), name=pl.when(several).then(words).otherwise("product_name"))
+        rights.with_columns(pool=_pool())
+        .sort("consumption_order", maintain_order=True)
         .group_by("pool", maintain_order=True)
-        .agg(
-            pl.col("name").first(),
-            pl.col("product").first().cast(pl.String),
-            metric.first(),
-            key=metric.first().replace_strict(KEY_OF_METRIC),
-            owned=pl.col("quantity").cast(pl.Int64).sum(),
+        .agg(first, owned=pl.col("quantity").sum())
+        .select(
+            *("pool", pl.col("product_name").alias("name"), "product", "metric"),
+            *(pl.col("metric").replace_strict(KEY_OF_METRIC, return_dtype=pl.String).alias("key"), "owned"),
         )
     )

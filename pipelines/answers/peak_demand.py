@@ -11,7 +11,7 @@ import polars as pl
 
 from pipelines.answers.evidence import Evidence, gather
 from pipelines.answers.footer import Footer, footer_of
-from pipelines.answers.owned import UNITS, Owned, owned_on
+from pipelines.answers.owned import SHARED_METRICS, UNITS, Owned, owned_on
 from pipelines.answers.question import AS_LICENSED, Question, no_data
 from pipelines.answers.wording import count, safe
 from warehouse import frames
@@ -33,8 +33,11 @@ class PeakDemand:
     Attributes
     ----------
     ranking
-        One row per pool in use, tightest first: pool, name, metric, key, unit (people, tokens, ...), owned (null: no entitlement), peak,
-        first_reached, need_95 (enough for 95 % of business time), minutes_above_owned (Float64, all hours).
+        One row per pool in use, tightest first: pool, name, metric, key, unit (people, tokens, ...), owned
+        (null: no entitlement), peak, first_reached, minutes_at_peak, need_95 (enough for 95 % of business
+        time), minutes_above_owned (Float64, all hours).
+    shared
+        Those of `ranking` whose peak is the need: licenses that can be shared, and what nothing covers.
     pool, name, key, owned
         The pool in detail; owned is None where no entitlement covers it.
     peak, first_reached, minutes_at_peak
@@ -56,6 +59,7 @@ class PeakDemand:
     """
 
     ranking: pl.DataFrame
+    shared: pl.DataFrame
     pool: str
     name: str
     key: str
@@ -150,7 +154,7 @@ def _intervals(question: Question, found: Evidence, owned: Owned, key: str) -> p
 
 
 def _ranking(demand: _Demand) -> pl.DataFrame:
-    """Put the tightest first: by peak against what is owned, then by peak."""
+    """Put the tightest first: what can be shared, by peak against what is owned, then by peak."""
     hours = union(demand.business)
     need = percentiles(demand.curve, hours, PERCENTILES[0]).select("entitlement", need_95="demand")
     pools = demand.owned.pools.lazy().rename({"pool": "entitlement"})
@@ -162,7 +166,9 @@ def _ranking(demand: _Demand) -> pl.DataFrame:
         .join(need, on="entitlement", how="left")
         .join(above, on="entitlement", how="left")
         .sort(
-            pl.col("peak") / pl.col("owned"), "peak", "name", descending=[True, True, False], nulls_last=True
+            *(~_is_shared(), pl.col("peak") / pl.col("owned"), "peak", "name"),
+            descending=[False, True, True, False],
+            nulls_last=True,
         )
         .select(
             *(pl.col("entitlement").alias("pool"), "name", "metric", "key", unit, "owned", "peak"),
@@ -170,6 +176,10 @@ def _ranking(demand: _Demand) -> pl.DataFrame:
         )
         .collect()
     )
+
+
+def _is_shared() -> pl.Expr:
+    return pl.col("metric").is_null() | pl.col("metric").is_in(SHARED_METRICS)
 
 
 def _minutes_above(demand: pl.LazyFrame, pools: pl.LazyFrame) -> pl.LazyFrame:
@@ -208,6 +218,7 @@ def _detail(demand: _Demand, ranking: pl.DataFrame) -> PeakDemand:
     seen = _witnesses(demand, row["first_reached"])
     return PeakDemand(
         ranking=ranking,
+        shared=ranking.filter(_is_shared()),
         **{
             name: row[name]
             for name in ("pool", "name", "key", "owned", "peak", "first_reached", "minutes_at_peak")
@@ -220,7 +231,7 @@ def _detail(demand: _Demand, ranking: pl.DataFrame) -> PeakDemand:
         covering=covering,
         witnesses=seen,
         claims={
-            "ranking": _claim_ranking(ranking),
+            "ranking": _claim_ranking(ranking.filter(_is_shared())),
             "peak": _claim_peak(question, row),
             "days": _claim_days(row, by_day),
             "duration": _claim_duration(row, covering),
@@ -247,7 +258,8 @@ def _trend(by_day: pl.DataFrame) -> tuple[str, pl.DataFrame]:
     if by_day.height <= DAYS_BY_DAY:
         return "day", by_day
     weeks = by_day.group_by_dynamic("day", every="1w", start_by="datapoint")
-    return "week", weeks.agg(pl.col("peak").max(), pl.col("average").mean())
+    whole = weeks.agg(pl.col("peak").max(), pl.col("average").mean(), _days=pl.len()).filter(_days=7)
+    return "week", whole.drop("_days")
 
 
 def _peak_day(demand: _Demand, at: datetime) -> pl.DataFrame:
@@ -288,10 +300,10 @@ def _projects(question: Question, at: datetime) -> pl.LazyFrame:
 # --- The claims --------------------------------------------------------------------------------------------
 
 
-def _claim_ranking(ranking: pl.DataFrame) -> str:
-    owned = ranking.filter(pl.col("owned").is_not_null())
+def _claim_ranking(shared: pl.DataFrame) -> str:
+    owned = shared.filter(pl.col("owned").is_not_null())
     if owned.is_empty():
-        return "No entitlement covers what was used, so there is nothing to compare the peaks with."
+        return "No license that can be shared covers what was used, so the peaks compare with nothing."
     short, half = (
         owned.filter(pl.col("peak") > pl.col("owned")),
         owned.filter(2 * pl.col("peak") <= pl.col("owned")),
@@ -299,7 +311,7 @@ def _claim_ranking(ranking: pl.DataFrame) -> str:
     first = owned.row(0, named=True)
     return (
         f"**{safe(first['name'])} is the tightest**: {first['peak']:,} {first['unit']} at once, "
-        f"{first['owned']:,} owned. Of {count(owned.height, 'license')} with use, {short.height:,} "
+        f"{first['owned']:,} owned. Of {count(owned.height, 'shared license')} with use, {short.height:,} "
         f"{'was' if short.height == 1 else 'were'} short at some moment, and {half.height:,} never needed "
         "more than half of what is owned."
     )
@@ -337,7 +349,7 @@ def _claim_duration(row: dict[str, Any], covering: dict[int, int]) -> str:
 
 
 def _claim_witnesses(row: dict[str, Any], seen: pl.DataFrame) -> str:
-    people, offices = seen["person"].n_unique(), seen["office"].drop_nulls().n_unique()
+    people, offices = (seen[column].drop_nulls().n_unique() for column in ("person", "office"))
     return (
         f"At that moment {count(seen.height, 'session')} of {count(people, 'person', 'people')} in "
         f"{count(offices, 'office')} made up the {row['peak']:,}. Names are pseudonyms."

@@ -76,8 +76,8 @@ def answer(question: Question, evidence: Evidence | None = None) -> Utilization:
     )
     by_office = _named(_use(question, found, ["office"]), frames.offices(question.engine), "office")
     by_day = _every_day(question, _use(question, found, ["day"]))
-    applications = _folded(by_application, "Applications of fewer than five people")
-    offices = _folded(by_office, "Offices of fewer than five people")
+    applications = _folded(by_application, "Other applications")
+    offices = _folded(by_office, "Other offices")
     over_time = _over_time(by_day)
     totals = by_application.select(pl.col(HOURS).sum()).row(0, named=True)
     claims = {
@@ -184,7 +184,7 @@ def _claim_applications(applications: pl.DataFrame) -> str:
     )
     if ran.height == 1:
         return most
-    return f"{most} The smallest part was used of {safe(least['name'])}: {share(least['busy_share'])}."
+    return f"{most} Least used while open was {safe(least['name'])}: {share(least['busy_share'])}."
 
 
 def _claim_offices(offices: pl.DataFrame) -> str:

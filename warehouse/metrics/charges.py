@@ -123,51 +123,54 @@ def charge(evidence: Evidence, tariff: Tariff, policy: Policy, terms: Terms) -> 
         A segment crosses a quarter of an hour, two rates collide, the overlap policy is unknown, or the
         tie-out fails.
     """
-    usage = on_local_days(evidence, terms)
+    days = session_days(evidence.sessions, evidence.placements, terms.starts_on, terms.ends_on)
+    usage = on_local_days(evidence, days, terms)
     pieces = billable_pieces(usage, policy, is_unknown_busy=terms.is_unknown_busy)
     known = pieces.filter(pl.col("person_id").is_not_null())
     counted = without_overlap(in_force(known, _entry_spans(evidence.entries)), terms.overlap)
-    judged = judge(work(counted, evidence.entries), tariff)
+    judged = judge(work(counted, days, evidence.entries), tariff)
     priced = pricing.with_rate(judged, tariff.rates)
     is_billable = pl.col("chargeable") & pl.col("rate_id").is_not_null()
     on_lines = priced.filter(pl.col("fault").is_null() & (is_billable | ~pl.col("chargeable")))
     lines = pricing.lines(_without_rate_of_free_time(on_lines), terms.quantum_per_hour)
     unbilled = pl.concat([_unknown_people(pieces), _unbilled(priced)])
-    tied = tie_out.evidence_terms(usage, pieces, counted) | tie_out.line_terms(
+    by_state = tie_out.state_ms(usage)
+    tied = tie_out.evidence_terms(by_state, pieces, counted) | tie_out.line_terms(
         lines, unbilled, HOUR_MS // terms.quantum_per_hour
     )
     if not terms.is_unknown_busy:
         tie_out.check(tied)
     not_assigned = {kind: tie_out.of_kind_ms(unbilled, kind) for kind in tie_out.NOT_ASSIGNED}
-    return Charges(lines, shares(on_lines, lines), unbilled, tied, not_assigned, _outside(usage))
+    outside = {name: by_state[name] for name in ("suspended", "unknown", "provisional")}
+    return Charges(lines, shares(on_lines, lines), unbilled, tied, not_assigned, outside)
 
 
 # --- Local days --------------------------------------------------------------------------------------------
 
 
-def on_local_days(evidence: Evidence, terms: Terms) -> pl.DataFrame:
-    """Keep the segments of the period, with who used it, from which home office and on which local day.
+def on_local_days(evidence: Evidence, days: pl.DataFrame, terms: Terms) -> pl.DataFrame:
+    """Keep the segments of the period, and say to which of the `session_days` each belongs.
 
     A segment lies inside a quarter of an hour, and so inside one day of any zone: nothing is cut.
 
     Returns
     -------
     pl.DataFrame
-        session, lane, person_id, application, office, day, start_ms, end_ms, state, attention, since_ms,
-        gap_start_ms, provisional; ordered by session and start.
+        session, lane, application, start_ms, end_ms, state, attention, since_ms, gap_start_ms, provisional,
+        stay, person_id; ordered by session and start.
     """
     first, last = _widest(terms)
     stated = lanes(evidence.stated, evidence.entries).filter(
         (pl.col("end") > first) & (pl.col("start") < last)
     )
     segments = stated.select(
-        "session", "lane", in_ms("start"), in_ms("end"), "state", "attention", in_ms("since"),
-        in_ms("gap_start"), "provisional",
+        "session", "lane", "application", in_ms("start"), in_ms("end"), "state", "attention",
+        in_ms("since"), in_ms("gap_start"), "provisional",
     )  # fmt: skip
     _refuse_wide(segments)
-    days = session_days(evidence.sessions, evidence.placements, terms.starts_on, terms.ends_on)
+    bounds = days.select("session", "from_ms", "to_ms", "stay", "person_id")
     placed = segments.join_asof(
-        days, left_on="start_ms", right_on="from_ms", by="session", check_sortedness=False
+        bounds, left_on="start_ms", right_on="from_ms", by="session", check_sortedness=False
     )
     return placed.filter(pl.col("start_ms") < pl.col("to_ms")).drop("to_ms", "from_ms", strict=False)
 
@@ -199,8 +202,8 @@ def billable_pieces(usage: pl.DataFrame, policy: Policy, *, is_unknown_busy: boo
     Returns
     -------
     pl.DataFrame
-        session, lane, person_id, application, office, day, start_ms, end_ms, kind (0 active, 1 pause,
-        2 buffer), since_ms, focused; ordered as given.
+        session, lane, application, stay, person_id, start_ms, end_ms, kind (0 active, 1 pause, 2 buffer),
+        since_ms, focused; ordered as given.
     """
     state, attention = pl.col("state"), pl.col("attention")
     unseen = (attention == "locked") | (attention == "disconnected") | (attention == "suspended")
@@ -215,8 +218,8 @@ def billable_pieces(usage: pl.DataFrame, policy: Policy, *, is_unknown_busy: boo
         focused=(attention == "input") | (attention == "no_input"),
     )
     return pieces.filter(pl.col("kind").is_not_null() & (pl.col("start_ms") < pl.col("end_ms"))).select(
-        "session", "lane", "person_id", "application", "office", "day", "start_ms", "end_ms", "kind",
-        "since_ms", "focused",
+        "session", "lane", "application", "stay", "person_id", "start_ms", "end_ms", "kind", "since_ms",
+        "focused",
     )  # fmt: skip
 
 
@@ -243,22 +246,23 @@ def _entry_spans(entries: pl.DataFrame) -> pl.DataFrame:
     return entries.select("entry", "session", "instance", in_ms("start"), in_ms("end"))
 
 
-def work(pieces: pl.DataFrame, entries: pl.DataFrame) -> pl.DataFrame:
+def work(pieces: pl.DataFrame, days: pl.DataFrame, entries: pl.DataFrame) -> pl.DataFrame:
     """Sum the pieces of each session, day and project entry's codes, by kind.
 
     Returns
     -------
     pl.DataFrame
-        `WORK_KEYS`, session, active_ms, pause_ms, buffer_ms, entry (null: no project was set).
+        `WORK_KEYS`, session, active_ms, pause_ms, buffer_ms; `project` is null where none was set.
     """
     length = pl.col("end_ms") - pl.col("start_ms")
     sums = [
         length.filter(pl.col("kind") == kind).sum().alias(name)
         for kind, name in zip((ACTIVE, PAUSE, BUFFER), KINDS_MS, strict=True)
     ]
-    by_entry = pieces.group_by("session", "person_id", "application", "office", "day", "entry").agg(sums)
+    by_entry = pieces.group_by("stay", "entry").agg(sums)
     coded = by_entry.join(entries.select("entry", "project", "phase", "task"), on="entry", how="left")
-    return coded.group_by("session", *WORK_KEYS).agg(pl.col(KINDS_MS).sum(), pl.col("entry").max())
+    known = coded.join(days.drop("from_ms", "to_ms"), on="stay")
+    return known.group_by("session", *WORK_KEYS).agg(pl.col(KINDS_MS).sum())
 
 
 def judge(work: pl.DataFrame, tariff: Tariff) -> pl.DataFrame:
@@ -322,11 +326,3 @@ def _unbilled(priced: pl.DataFrame) -> pl.DataFrame:
     ).drop_nulls("kind")
     grouped = lacking.group_by("kind", "session", "detail").agg(pl.col("milliseconds").sum())
     return grouped.select("kind", "session", "milliseconds", "detail").sort("kind", "session", "detail")
-
-
-def _outside(usage: pl.DataFrame) -> dict[str, int]:
-    return {
-        "suspended": tie_out.in_state_ms(usage, "suspended"),
-        "unknown": tie_out.in_state_ms(usage, "unknown"),
-        "provisional": tie_out.span_ms(usage.filter("provisional")),
-    }

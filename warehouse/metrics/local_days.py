@@ -27,8 +27,8 @@ def session_days(
     Returns
     -------
     pl.DataFrame
-        One row per session, home office and local day of the period: session, person_id, application,
-        office, day, from_ms, to_ms; ordered by from_ms within a session.
+        One row per session, home office and local day of the period: stay (its number), session, person_id,
+        application, office, day, from_ms, to_ms; ordered by session and from_ms.
     """
     stays = _stays(sessions, placements)
     parts = [
@@ -36,9 +36,9 @@ def session_days(
         for zone in stays["zone"].unique().sort().to_list()
     ]
     order = ("session", "person_id", "application", "office", "day", "from_ms", "to_ms")
-    if not parts:
-        return stays.with_columns(day=pl.lit(None, pl.Date)).select(order)
-    return pl.concat(parts).select(order).sort("session", "from_ms")
+    none = stays.clear().with_columns(day=pl.lit(None, pl.Date))
+    days = pl.concat([none.select(order), *(part.select(order) for part in parts)])
+    return days.sort("session", "from_ms").with_row_index("stay")
 
 
 def _stays(sessions: pl.DataFrame, placements: pl.DataFrame) -> pl.DataFrame:

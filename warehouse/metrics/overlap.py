@@ -77,20 +77,20 @@ def _resolved(
     pieces: pl.DataFrame, keys: Sequence[str], choose: Callable[[pl.DataFrame], pl.DataFrame]
 ) -> pl.DataFrame:
     """Cut the pieces of one key at each other's edges, and let `choose` settle each span."""
-    suspects = pieces.join(_sessions_that_meet(pieces, keys), on="session", how="semi", maintain_order="left")
-    clusters = _clusters(suspects, keys)
-    contested = clusters.filter(pl.len().over("cluster") > 1)
-    if contested.is_empty():
-        return pieces
-    alone = pieces.join(contested, on=["session", "start_ms"], how="anti", maintain_order="left")
-    settled = choose(_claims(contested))
-    return pl.concat([alone, settled.select(pieces.columns)])
+    meets = pl.col("session").is_in(_sessions_that_meet(pieces, keys).implode())
+    clusters = _clusters(pieces.filter(meets), keys)
+    is_contested = pl.len().over("cluster") > 1
+    settled = choose(_claims(clusters.filter(is_contested)))
+    parts = (pieces.filter(~meets), clusters.filter(~is_contested), settled)
+    return pl.concat([part.select(pieces.columns) for part in parts])
 
 
-def _sessions_that_meet(pieces: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
+def _sessions_that_meet(pieces: pl.DataFrame, keys: Sequence[str]) -> pl.Series:
     """Find the sessions that share any time with another one of their key: most never do."""
-    extents = pieces.group_by(*keys, "session").agg(pl.col("start_ms").min(), pl.col("end_ms").max())
-    return _clusters(extents, keys).filter(pl.len().over("cluster") > 1).select("session").unique()
+    extents = pieces.group_by("session").agg(
+        pl.col(keys).first(), pl.col("start_ms").min(), pl.col("end_ms").max()
+    )
+    return _clusters(extents, keys).filter(pl.len().over("cluster") > 1)["session"]
 
 
 def _clusters(spans: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:

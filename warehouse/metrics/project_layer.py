@@ -44,19 +44,33 @@ def in_force(pieces: pl.DataFrame, entries: pl.DataFrame) -> pl.DataFrame:
         session.
     entries
         `entry`, `session`, `instance` (null: all), `start_ms`, `end_ms` (null: open).
+
+    Returns
+    -------
+    pl.DataFrame
+        In no particular order.
     """
-    changes = _changes(entries, pieces.select("session", "lane").unique())
-    cut = _cut(pieces, changes)
-    placed = cut.join_asof(
-        changes, left_on="start_ms", right_on="at_ms", by=["session", "lane"], check_sortedness=False
+    extents = pieces.group_by("session", "lane").agg(
+        pl.col("start_ms").min().alias("first_ms"), pl.col("end_ms").max().alias("last_ms")
     )
-    return placed.drop("at_ms", strict=False)
+    changes = _changes(entries, extents.select("session", "lane"))
+    cut = _cut(pieces, changes.join(extents, on=["session", "lane"]))
+    parts = [
+        part.join_asof(
+            changes, left_on="start_ms", right_on="at_ms", by=["session", "lane"], check_sortedness=False
+        ).drop("at_ms", strict=False)
+        for part in cut
+    ]
+    return pl.concat(parts)
 
 
-def _changes(entries: pl.DataFrame, lanes_: pl.DataFrame) -> pl.DataFrame:
-    """List from when on which entry is in force: `session`, `lane`, `at_ms`, `entry`; ordered by time."""
+def _changes(entries: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
+    """List from when on which entry is in force: `session`, `lane`, `at_ms`, `entry`; ordered by time.
+
+    `known` lists the lanes of each session.
+    """
     fits = pl.col("instance").is_null() | pl.col("lane").is_in([NO_INSTANCE, ALL_INSTANCES])
-    mine = lanes_.join(entries, on="session").filter(fits | (pl.col("instance") == pl.col("lane")))
+    mine = known.join(entries, on="session").filter(fits | (pl.col("instance") == pl.col("lane")))
     edges = pl.concat(
         [
             mine.select("session", "lane", at_ms="start_ms"),
@@ -71,19 +85,22 @@ def _changes(entries: pl.DataFrame, lanes_: pl.DataFrame) -> pl.DataFrame:
     return edges.join(winners, on=["session", "lane", "at_ms"], how="left").sort("at_ms")
 
 
-def _cut(pieces: pl.DataFrame, changes: pl.DataFrame) -> pl.DataFrame:
-    """Cut the pieces at the changes strictly inside them: only those that have one are touched."""
-    near = pieces.join(changes, on=["session", "lane"], how="semi", maintain_order="left")
-    inside = changes.select("session", "lane", "at_ms").join_asof(
+def _cut(pieces: pl.DataFrame, changes: pl.DataFrame) -> list[pl.DataFrame]:
+    """Cut the pieces at the changes strictly inside them; return those left whole, and the parts.
+
+    Most sessions know one project from their start on: only the few others are looked at closely.
+    """
+    inside = (pl.col("first_ms") < pl.col("at_ms")) & (pl.col("at_ms") < pl.col("last_ms"))
+    close = changes.filter(inside).select("session", "lane", "at_ms").sort("at_ms")
+    if close.is_empty():
+        return [pieces]
+    numbered = pieces.with_row_index("piece")
+    near = numbered.join(close, on=["session", "lane"], how="semi", maintain_order="left")
+    met = close.join_asof(
         near, left_on="at_ms", right_on="start_ms", by=["session", "lane"], check_sortedness=False
-    )
-    inside = inside.filter((pl.col("start_ms") < pl.col("at_ms")) & (pl.col("at_ms") < pl.col("end_ms")))
-    if inside.is_empty():
-        return pieces
-    touched = ["session", "start_ms"]
-    whole = pieces.join(inside, on=touched, how="anti", maintain_order="left")
-    heads = pieces.join(inside, on=touched, how="semi", maintain_order="left")
-    tails = inside.with_columns(start_ms="at_ms").select(pieces.columns)
-    until = pl.min_horizontal("end_ms", pl.col("start_ms").shift(-1).over("session"))
-    parts = pl.concat([heads, tails]).sort(touched).with_columns(end_ms=until)
-    return pl.concat([whole, parts]).sort(touched)
+    ).filter((pl.col("start_ms") < pl.col("at_ms")) & (pl.col("at_ms") < pl.col("end_ms")))
+    is_met = pl.col("piece").is_in(met["piece"].implode())
+    tails = met.with_columns(start_ms="at_ms").select(near.columns)
+    until = pl.col("start_ms").shift(-1).over("piece").fill_null(pl.col("end_ms"))
+    parts = pl.concat([near.filter(is_met), tails]).sort("piece", "start_ms").with_columns(end_ms=until)
+    return [numbered.filter(~is_met).drop("piece"), parts.drop("piece")]

@@ -6,7 +6,7 @@ import polars as pl
 
 from warehouse.errors import Problem
 from warehouse.metrics.pricing import KINDS_MS
-from warehouse.metrics.states import BASES
+from warehouse.metrics.states import BASES, STATES
 
 SIGNS = {
     "run": 1,
@@ -24,24 +24,24 @@ NOT_ASSIGNED = ("unknown_person", "unassigned", "invalid_project", "closed_proje
 """What its term "not assigned" is made of: kinds of exceptions."""
 
 
-def evidence_terms(usage: pl.DataFrame, pieces: pl.DataFrame, counted: pl.DataFrame) -> dict[str, int]:
+def evidence_terms(by_state: dict[str, int], pieces: pl.DataFrame, counted: pl.DataFrame) -> dict[str, int]:
     """Count the terms that the evidence alone decides.
 
     Parameters
     ----------
-    usage
-        All segments of the period, with `state`.
+    by_state
+        Time of the period in each state: see `state_ms`.
     pieces
-        Billable pieces of them.
+        Billable pieces of it.
     counted
         What the overlap policy left of the pieces whose person is known.
     """
     buffered = span_ms(pieces.filter(pl.col("kind") == 2))
     return {
-        "run": sum(in_state_ms(usage, state) for state in BASES["run"]),
-        "idle_beyond_buffer": in_state_ms(usage, "idle") - buffered,
+        "run": sum(by_state[state] for state in BASES["run"]),
+        "idle_beyond_buffer": by_state["idle"] - buffered,
         "overlap": span_ms(pieces.filter(pl.col("person_id").is_not_null())) - span_ms(counted),
-        "held": in_state_ms(usage, "held"),
+        "held": by_state["held"],
     }
 
 
@@ -79,9 +79,12 @@ def span_ms(spans: pl.DataFrame) -> int:
     return int((spans["end_ms"] - spans["start_ms"]).sum())
 
 
-def in_state_ms(usage: pl.DataFrame, state: str) -> int:
-    """Sum the lengths of the segments in one state."""
-    return span_ms(usage.filter(pl.col("state") == state))
+def state_ms(usage: pl.DataFrame) -> dict[str, int]:
+    """Sum the lengths of the segments in each state, and of those whose state is provisional."""
+    length = pl.col("end_ms") - pl.col("start_ms")
+    sums = usage.group_by("state", "provisional").agg(ms=length.sum()).rows()
+    totals: dict[str, int] = {state: sum(ms for name, _, ms in sums if name == state) for state in STATES}
+    return totals | {"provisional": sum(ms for _, is_provisional, ms in sums if is_provisional)}
 
 
 def worked_ms(lines: pl.DataFrame) -> int:

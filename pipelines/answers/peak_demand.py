@@ -9,18 +9,17 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
+from pipelines.answers.demand import Demand, is_shared, measure, rank
 from pipelines.answers.evidence import Evidence, gather
 from pipelines.answers.footer import Footer, footer_of
-from pipelines.answers.owned import SHARED_METRICS, UNITS, Owned, owned_on
-from pipelines.answers.question import AS_LICENSED, Question, no_data
+from pipelines.answers.question import Question, no_data
 from pipelines.answers.wording import count, safe
 from warehouse import frames
 from warehouse.metrics.averages import average_demand
-from warehouse.metrics.concurrency import MINUTE_MS, curve, intervals, peak, witnesses
+from warehouse.metrics.concurrency import witnesses
 from warehouse.metrics.percentiles import daily_peaks, minutes_at_or_above, percentiles
-from warehouse.periods import business_days, day_bounds, union
+from warehouse.periods import day_bounds, union
 
-CALENDAR = "business hours: whenever an office is open, holidays left out"
 PERCENTILES = (95, 99)
 DAYS_BY_DAY = 92
 """Up to so many days, the trend has a row per day; beyond, per week."""
@@ -33,9 +32,7 @@ class PeakDemand:
     Attributes
     ----------
     ranking
-        One row per pool in use, tightest first: pool, name, metric, key, unit (people, tokens, ...), owned
-        (null: no entitlement), peak, first_reached, minutes_at_peak, need_95 (enough for 95 % of business
-        time), minutes_above_owned (Float64, all hours).
+        What `rank` gives: one row per pool in use, tightest first.
     shared
         Those of `ranking` whose peak is the need: licenses that can be shared, and what nothing covers.
     pool, name, key, owned
@@ -79,23 +76,6 @@ class PeakDemand:
     results: dict[str, object]
 
 
-@dataclass(frozen=True)
-class _Demand:
-    """What every figure of the answer is made from."""
-
-    question: Question
-    found: Evidence
-    owned: Owned
-    used: pl.LazyFrame
-    curve: pl.LazyFrame
-    business: pl.LazyFrame
-
-    def of(self, pool: str) -> _Demand:
-        """Keep one pool."""
-        mine = pl.col("entitlement") == pool
-        return replace(self, used=self.used.filter(mine), curve=self.curve.filter(mine))
-
-
 def answer(question: Question, evidence: Evidence | None = None) -> PeakDemand:
     """Measure the demand of every license pool, and one in detail.
 
@@ -111,88 +91,14 @@ def answer(question: Question, evidence: Evidence | None = None) -> PeakDemand:
         The window holds no use, or none of the application.
     """
     found = evidence or gather(replace(question, application=""))
-    demand = _demand(question, found)
-    ranking = _ranking(demand)
+    demand = measure(question, found)
+    ranking = rank(demand)
     if ranking.is_empty():
         raise no_data(question, f"moments of {question.basis} time")
     return _detail(demand.of(_chosen(demand, ranking)), ranking)
 
 
-def _demand(question: Question, found: Evidence) -> _Demand:
-    owned = _comparable(question, owned_on(question.engine, question.end_day - timedelta(days=1)))
-    used = pl.concat(
-        _intervals(question, found, owned, key) for key in owned.pools["key"].unique(maintain_order=True)
-    )
-    offices, holidays = frames.offices(question.engine), frames.holidays(question.engine)
-    hours = business_days(offices, holidays, question.start, question.end)
-    return _Demand(question, found, owned, used, curve(used), hours.select("day", "start", "end"))
-
-
-def _comparable(question: Question, owned: Owned) -> Owned:
-    """Count by the key that is asked for; then only what is licensed by it, or concurrently, compares."""
-    if question.key == AS_LICENSED:
-        return owned
-    compares = (pl.col("metric") == "concurrent") | (pl.col("key") == question.key)
-    pools = owned.pools.with_columns(owned=pl.when(compares).then("owned"), key=pl.lit(question.key))
-    return replace(owned, pools=pools)
-
-
-def _intervals(question: Question, found: Evidence, owned: Owned, key: str) -> pl.LazyFrame:
-    """Say when each key was in use, pool by pool, for the pools that are counted by it."""
-    pools = owned.pools.filter(pl.col("key") == key)["pool"].to_list()
-    return intervals(
-        found.stated,
-        found.sessions,
-        key,
-        question.basis,
-        question.start,
-        question.end,
-        weights=frames.applications(question.engine),
-        group="entitlement",
-        suites=owned.members.lazy().filter(pl.col("entitlement").is_in(pools)),
-    )
-
-
-def _ranking(demand: _Demand) -> pl.DataFrame:
-    """Put the tightest first: what can be shared, by peak against what is owned, then by peak."""
-    hours = union(demand.business)
-    need = percentiles(demand.curve, hours, PERCENTILES[0]).select("entitlement", need_95="demand")
-    pools = demand.owned.pools.lazy().rename({"pool": "entitlement"})
-    above = _minutes_above(demand.curve, pools)
-    unit = pl.col("key").replace_strict(UNITS).alias("unit")
-    return (
-        peak(demand.used)
-        .join(pools, on="entitlement")
-        .join(need, on="entitlement", how="left")
-        .join(above, on="entitlement", how="left")
-        .sort(
-            *(~_is_shared(), pl.col("peak") / pl.col("owned"), "peak", "name"),
-            descending=[False, True, True, False],
-            nulls_last=True,
-        )
-        .select(
-            *(pl.col("entitlement").alias("pool"), "name", "metric", "key", unit, "owned", "peak"),
-            *("first_reached", "minutes_at_peak", pl.col("need_95").fill_null(0), "minutes_above_owned"),
-        )
-        .collect()
-    )
-
-
-def _is_shared() -> pl.Expr:
-    return pl.col("metric").is_null() | pl.col("metric").is_in(SHARED_METRICS)
-
-
-def _minutes_above(demand: pl.LazyFrame, pools: pl.LazyFrame) -> pl.LazyFrame:
-    lasts_ms = (pl.col("at").shift(-1) - pl.col("at")).dt.total_milliseconds()
-    return (
-        demand.with_columns(_ms=lasts_ms)
-        .join(pools.filter(pl.col("owned").is_not_null()), on="entitlement")
-        .group_by("entitlement")
-        .agg(minutes_above_owned=pl.col("_ms").filter(pl.col("demand") > pl.col("owned")).sum() / MINUTE_MS)
-    )
-
-
-def _chosen(demand: _Demand, ranking: pl.DataFrame) -> str:
+def _chosen(demand: Demand, ranking: pl.DataFrame) -> str:
     """Find the pool to show in detail."""
     code = demand.question.application
     if not code:
@@ -208,17 +114,17 @@ def _chosen(demand: _Demand, ranking: pl.DataFrame) -> str:
     return str(used[0])
 
 
-def _detail(demand: _Demand, ranking: pl.DataFrame) -> PeakDemand:
+def _detail(demand: Demand, ranking: pl.DataFrame) -> PeakDemand:
     question = demand.question
     row = ranking.filter(pl.col("pool") == demand.curve.collect()["entitlement"][0]).row(0, named=True)
     by_day = _by_day(demand)
     step, trend = _trend(by_day)
-    hours = union(demand.business)
+    hours = union(demand.hours)
     covering = {p: int(percentiles(demand.curve, hours, p).collect()["demand"][0]) for p in PERCENTILES}
     seen = _witnesses(demand, row["first_reached"])
     return PeakDemand(
         ranking=ranking,
-        shared=ranking.filter(_is_shared()),
+        shared=ranking.filter(is_shared()),
         **{
             name: row[name]
             for name in ("pool", "name", "key", "owned", "peak", "first_reached", "minutes_at_peak")
@@ -231,21 +137,21 @@ def _detail(demand: _Demand, ranking: pl.DataFrame) -> PeakDemand:
         covering=covering,
         witnesses=seen,
         claims={
-            "ranking": _claim_ranking(ranking.filter(_is_shared())),
+            "ranking": _claim_ranking(ranking.filter(is_shared())),
             "peak": _claim_peak(question, row),
             "days": _claim_days(row, by_day),
             "duration": _claim_duration(row, covering),
             "witnesses": _claim_witnesses(row, seen),
         },
-        footer=footer_of(question, demand.found, calendar=CALENDAR),
+        footer=footer_of(question, demand.found, calendar=demand.calendar),
         results=_results(question, row),
     )
 
 
-def _by_day(demand: _Demand) -> pl.DataFrame:
+def _by_day(demand: Demand) -> pl.DataFrame:
     question = demand.question
     peaks = daily_peaks(demand.curve, question.zone, question.start, question.end)
-    averages = average_demand(demand.curve, demand.business)
+    averages = average_demand(demand.curve, demand.hours)
     return (
         peaks.join(averages, on=["entitlement", "day"], how="left")
         .select("day", "peak", "average")
@@ -262,7 +168,7 @@ def _trend(by_day: pl.DataFrame) -> tuple[str, pl.DataFrame]:
     return "week", whole.drop("_days")
 
 
-def _peak_day(demand: _Demand, at: datetime) -> pl.DataFrame:
+def _peak_day(demand: Demand, at: datetime) -> pl.DataFrame:
     """Take the changes of one local day, with what it began and ended with."""
     zone = demand.question.zone
     start, end = day_bounds(zone, at.astimezone(ZoneInfo(zone)).date())
@@ -275,7 +181,7 @@ def _peak_day(demand: _Demand, at: datetime) -> pl.DataFrame:
     return pl.concat([edges[:1], inside, edges[1:]])
 
 
-def _witnesses(demand: _Demand, at: datetime) -> pl.DataFrame:
+def _witnesses(demand: Demand, at: datetime) -> pl.DataFrame:
     question, pool = demand.question, demand.curve.select("entitlement").first()
     mine = demand.owned.members.lazy().join(pool, on="entitlement").select("application")
     sessions = demand.found.sessions.with_columns(pl.col("application").cast(pl.String)).join(

@@ -7,10 +7,10 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
+from pipelines.answers.demand import CALENDAR
 from pipelines.answers.evidence import Evidence, gather
 from pipelines.answers.footer import Footer, footer_of
 from pipelines.answers.owned import KEY_OF_METRIC
-from pipelines.answers.peak_demand import CALENDAR
 from pipelines.answers.question import Question
 from warehouse import frames
 from warehouse.errors import Problem

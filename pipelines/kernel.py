@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import papermill
 import zmq
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
+from jupyter_core.utils import ensure_event_loop
 from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 from traitlets import default
@@ -58,19 +60,31 @@ def execute(
         # The reader's own IPython settings have no say in a report.
         own = {"IPYTHONDIR": settings, "PYTHONSAFEPATH": "1", "PLOTLY_RENDERER": "plotly_mimetype"}
         try:
-            papermill.execute_notebook(
-                str(notebook),
-                str(output),
-                dict(parameters),
-                kernel_name="python3",
-                language="python",
-                progress_bar=False,
-                kernel_manager_class=_kernel({**environment, **own}),
-            )
+            with _event_loop():
+                papermill.execute_notebook(
+                    str(notebook),
+                    str(output),
+                    dict(parameters),
+                    kernel_name="python3",
+                    language="python",
+                    progress_bar=False,
+                    kernel_manager_class=_kernel({**environment, **own}),
+                )
         except PapermillExecutionError as error:
             raise NotebookStopped(_one_line(error)) from None
         except DeadKernelError:
             raise NotebookStopped("its kernel ended too early, perhaps for want of memory") from None
+
+
+@contextmanager
+def _event_loop() -> Iterator[None]:
+    """Close the event loop that Jupyter would leave open in this thread."""
+    loop = ensure_event_loop()
+    try:
+        yield
+    finally:
+        if not loop.is_running():  # it runs where a report is started from within a notebook
+            loop.close()
 
 
 def _kernel(environment: Mapping[str, str]) -> type[AsyncKernelManager]:

@@ -7,6 +7,7 @@ A run is a folder `<out>/<name>/<UTC stamp>/` with the executed notebook, its pa
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -119,6 +120,36 @@ def run_report(  # noqa: PLR0913  the options of one command
         return result
     finally:
         engine.dispose()
+
+
+def run_reports(
+    asked: Mapping[str, Mapping[str, object]], *, out: Path, url: str | None = None, at_once: int = 2
+) -> dict[str, ReportResult | Problem]:
+    """Run several reports, some at a time, each in a kernel of its own.
+
+    Parameters
+    ----------
+    asked
+        Parameters by report.
+    out, url
+        As for `run_report`.
+    at_once
+        How many kernels work side by side; each reads the warehouse for itself and needs its memory.
+
+    Returns
+    -------
+    dict
+        What each left, or why it stopped, in the order asked.
+    """
+
+    def run(name: str) -> ReportResult | Problem:
+        try:
+            return run_report(name, asked[name], out=out, url=url)
+        except Problem as problem:
+            return problem
+
+    with ThreadPoolExecutor(max_workers=at_once) as pool:
+        return dict(zip(asked, pool.map(run, asked), strict=True))
 
 
 @contextmanager

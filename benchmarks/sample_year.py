@@ -1,4 +1,4 @@
-"""The sample year, generated and loaded into SQLite, against its limit of 60 s; at least 2 million segments."""
+"""The sample year, made and loaded into SQLite, against its limit of 60 s; at least 2 million segments."""
 
 from __future__ import annotations
 

@@ -102,12 +102,12 @@ def _opened(
     plain = (
         used.group_by("session", maintain_order=True)
         .agg(pl.col("person", "application", "opens", "closes").first())
-        .with_columns(units=pl.lit(1, dtype=pl.Int64))
+        .with_columns(units=pl.lit(1, dtype=pl.Int64), on_server=pl.lit(value=False))
     )
     failed = stories.failed_starts(plan, plain).with_columns(
-        session=None, closes="opens", units=pl.lit(1, dtype=pl.Int64)
+        session=None, closes="opens", units=pl.lit(1, dtype=pl.Int64), on_server=pl.lit(value=False)
     )
-    columns = ["person", "application", "opens", "closes", "units", "session"]
+    columns = ["person", "application", "opens", "closes", "units", "on_server", "session"]
     solved = runs.with_columns(session=None)
     together = pl.concat([part.select(columns) for part in (plain, failed, solved)], how="vertical_relaxed")
     ordered = (
@@ -128,12 +128,12 @@ def _with_circumstances(
 ) -> pl.DataFrame:
     random = plan.random("circumstances")
     remote = [p.id for p in everybody if p.remote]
-    is_remote = pl.col("person").is_in(remote) & (pl.col("application") == APPLICATION_ID[REMOTE])
+    maps = pl.col("person").is_in(remote) & (pl.col("application") == APPLICATION_ID[REMOTE])
     is_late = pl.col("opens") < pl.col("late_to")
     return (
         ordered.join(late, on="person", how="left", maintain_order="left")
         .with_columns(
-            remote=is_remote,
+            remote=maps | pl.col("on_server"),
             instance=pl.Series(random.integers(1_200, 64_000, ordered.height)),
             late_from=pl.when(is_late).then("late_from"),
             delivered=pl.when(is_late).then("delivered"),

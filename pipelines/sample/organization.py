@@ -183,7 +183,7 @@ def _agents(plan: Plan, staff: list[Person], watched: pl.DataFrame) -> pl.DataFr
 
 
 def _client_devices(staff: list[Person]) -> pl.DataFrame:
-    remote = [p for p in staff if p.remote]
+    remote = [p for p in staff if p.remote or p.department == "SIM"]
     return pl.DataFrame(
         {"id": [p.id for p in remote], "name": [p.host for p in remote]},
         schema={"id": pl.Int64, "name": pl.String},

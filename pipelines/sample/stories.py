@@ -13,7 +13,7 @@ from pipelines.sample.plan import DAY_MS, HOUR_MS, MINUTE_MS, Plan, add_months, 
 from pipelines.sample.products import APPLICATION_ID, SOLVER
 
 HOLE_SHARE = 0.012
-RUN_SHARE, OVERNIGHT_SHARE = 0.55, 0.7
+RUN_SHARE, OVERNIGHT_SHARE, SECOND_RUN_SHARE = 0.55, 0.7, 0.08
 TOKENS = ((1, 0.35), (2, 0.4), (3, 0.25))
 SPAN = {"person": pl.Int64, "start": pl.Int64, "end": pl.Int64}
 
@@ -93,9 +93,15 @@ def holes(plan: Plan, days: pl.DataFrame) -> pl.DataFrame:
 
 
 def solver_runs(plan: Plan, staff: list[Person], days: pl.DataFrame) -> pl.DataFrame:
-    """Return computations started by simulation engineers: `person`, `opens`, `closes`, `units`; disjoint.
+    """Return computations started by simulation engineers.
 
-    Most are started before going home and end at night, behind a locked screen.
+    Most are started before going home and end at night, behind a locked screen. Now and then the same person
+    computes on the terminal server besides: two sessions, one bill.
+
+    Returns
+    -------
+    pl.DataFrame
+        `person`, `application`, `opens`, `closes`, `units`, `on_server`; disjoint by person and machine.
     """
     random = plan.random("solver")
     engineers = [p.id for p in staff if p.department == "SIM"]
@@ -113,7 +119,7 @@ def solver_runs(plan: Plan, staff: list[Person], days: pl.DataFrame) -> pl.DataF
         units=pl.Series(random.choice(units, count, p=shares).astype(np.int64)),
     ).sort("person", "opens")
     following = pl.col("opens").shift(-1).over("person") - MINUTE_MS
-    return runs.select(
+    own = runs.select(
         "person",
         "opens",
         "units",
@@ -121,7 +127,17 @@ def solver_runs(plan: Plan, staff: list[Person], days: pl.DataFrame) -> pl.DataF
             pl.col("opens") + pl.col("length"), following.fill_null(pl.col("opens") + DAY_MS)
         ),
         application=pl.lit(APPLICATION_ID[SOLVER], dtype=pl.Int64),
+        on_server=pl.lit(value=False),
     ).filter(pl.col("closes") > pl.col("opens"))
+    second = own.filter(
+        pl.Series(random.random(own.height) < SECOND_RUN_SHARE),
+        pl.col("closes") - pl.col("opens") > 2 * HOUR_MS,
+    ).with_columns(
+        opens=pl.col("opens") + 3 * MINUTE_MS,
+        closes=pl.col("closes") - 40 * MINUTE_MS,
+        on_server=pl.lit(value=True),
+    )
+    return pl.concat([own, second])
 
 
 def failed_starts(plan: Plan, opened: pl.DataFrame) -> pl.DataFrame:

@@ -14,14 +14,20 @@ TOLERATED_MS = 2_000
 """Clocks that agree within this are left alone: a network's delay is no offset."""
 
 
+def is_doubtful(heard: HeardAgent, measured_ms: int) -> bool:
+    """Whether an agent must be heard once more before its clock is called slow.
+
+    A batch that waited on its way looks as if the agent's clock were slow. It never looks as if it were fast.
+    """
+    return heard.last_heard_ms is None and measured_ms > TOLERATED_MS
+
+
 def trusted_offset(heard: HeardAgent, measured_ms: int) -> int:
     """Return the offset to apply, given the one measured with this batch and the one before.
 
-    A batch that waited on its way looks as if the agent's clock were slow. It never looks as if it were fast.
-    So a slow clock is believed only as far as two measurements in a row say so, except at first contact.
+    A slow clock is believed only as far as two measurements in a row say so.
     """
-    before_ms = measured_ms if heard.last_heard_ms is None else heard.clock_offset_ms
-    offset_ms = measured_ms if measured_ms < 0 else min(measured_ms, max(before_ms, 0))
+    offset_ms = measured_ms if measured_ms < 0 else min(measured_ms, max(heard.clock_offset_ms, 0))
     return offset_ms if abs(offset_ms) > TOLERATED_MS else 0
 
 

@@ -37,7 +37,7 @@ from collector.manager.refusals import Refused, not_signed
 from warehouse import evidence, frames
 from warehouse.store import open_warehouse, writing
 
-DEFAULT_PORT = 8610
+DEFAULT_PORT = 8765
 MOST_ENROLLMENT_BYTES = 64 * 1024
 MOST_REQUESTS = 256
 """So many are worked on at once; further ones are asked to come again."""

@@ -14,8 +14,8 @@ from sqlalchemy import Connection, Engine
 
 from collector import protocol
 from collector.manager import wire
-from collector.manager.clock import trusted_offset
-from collector.manager.refusals import Gap, not_signed
+from collector.manager.clock import is_doubtful, trusted_offset
+from collector.manager.refusals import Gap, Refused, not_signed
 from collector.manager.validation import Judged, Known, SessionView, judge, pieces
 from warehouse import evidence
 from warehouse.evidence import ATTENTION_PLACE, HeardAgent
@@ -47,7 +47,7 @@ def ingest(
     Raises
     ------
     Refused
-        401 for an agent that is unknown or revoked.
+        401 for an agent that is unknown or revoked; 503 at first contact when its clock seems to be slow.
     Gap
         409 for a batch that begins beyond the next sequence. Nothing of it is stored.
     """
@@ -55,20 +55,30 @@ def ingest(
         heard = evidence.lock_agent(connection, agent)
         if heard is None:
             raise not_signed()
-        last = evidence.last_sequence(connection, agent, batch.epoch)
-        fresh = fresh_records(batch.records, last, batch.epoch)
-        known = _known(connection, agent, heard, batch, received_ms)
-        _place_neighbors(connection, fresh, known)
-        judged = judge(fresh, known)
-        _store(connection, heard, batch.epoch, known, judged)
-        _store_presence(connection, heard, batch, known, judged)
-        if fresh:
-            last = fresh[-1][0]
-            evidence.set_last_sequence(connection, agent, batch.epoch, last, received_ms)
         evidence.update_agent(connection, agent, _news(batch, received_ms))
-        version = evidence.newest_version(connection, "collection")
+        if not is_doubtful(heard, received_ms - batch.sent_ms):
+            return _take(connection, agent, heard, batch, received_ms)
+    raise Refused(503, "The agent's clock is being measured", "send the same again, with the time of sending")
+
+
+def _take(
+    connection: Connection, agent: str, heard: HeardAgent, batch: wire.ReceivedBatch, received_ms: int
+) -> protocol.Acknowledgement:
+    last = evidence.last_sequence(connection, agent, batch.epoch)
+    fresh = fresh_records(batch.records, last, batch.epoch)
+    known = _known(connection, agent, heard, batch, received_ms)
+    _place_neighbors(connection, fresh, known)
+    judged = judge(fresh, known)
+    _store(connection, heard, batch.epoch, known, judged)
+    _store_presence(connection, heard, batch, known, judged)
+    if fresh:
+        last = fresh[-1][0]
+        evidence.set_last_sequence(connection, agent, batch.epoch, last, received_ms)
     return protocol.Acknowledgement(
-        acknowledged=last, quarantined=len(judged.set_aside), policy_version=version, received_ms=received_ms
+        acknowledged=last,
+        quarantined=len(judged.set_aside),
+        policy_version=evidence.newest_version(connection, "collection"),
+        received_ms=received_ms,
     )
 
 

@@ -23,6 +23,8 @@ from warehouse.errors import Problem
 
 HEAD_SECONDS = 10
 """How long the head of a request may take to arrive."""
+KEEP_SECONDS = 15
+"""How long a connection is kept for the next request: agents report every 5 s."""
 MOST_CONNECTIONS = 2_000
 GRACE_SECONDS = 5
 """How long requests may take to end after the manager was told to stop."""
@@ -195,6 +197,7 @@ def server(app: ASGIApp, context: ssl.SSLContext | None, on_ready: Callable[[], 
         proxy_headers=False,
         server_header=False,
         limit_concurrency=MOST_CONNECTIONS,
+        timeout_keep_alive=KEEP_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
     config.load()

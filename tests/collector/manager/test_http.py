@@ -140,6 +140,10 @@ def test_a_wrong_clock_is_no_reason_to_refuse(agent: Client) -> None:
     body_sent = batch([session()], sent_ms=1_000)
     signed = agent.signed("POST", "/v1/batches", body_sent, sent_ms=1_000)
 
+    assert refused(agent.ask("POST", "/v1/batches", body_sent, signed)) == (
+        503,
+        "The agent's clock is being measured",
+    )
     assert agent.ask("POST", "/v1/batches", body_sent, signed)[0] == 200
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from contextlib import suppress
 from itertools import pairwise
 from typing import Any
 
@@ -322,7 +323,11 @@ def test_a_hole_of_a_session_can_be_filled_later(both_engines: Engine) -> None:
 
 # --- Wrong clocks ------------------------------------------------------------------------------------------
 
-LATE = -3_600_000  # what an agent's clock shows, against the true time
+
+def greet(engine: Engine, agent: str, sent_ms: int) -> None:
+    """Let the manager hear of an agent at noon: a clock that seems slow must be heard twice."""
+    with suppress(Refused):
+        take(engine, agent, batch(sent_ms=sent_ms))
 
 
 def wrong(record: dict[str, Any], shift_ms: int) -> dict[str, Any]:
@@ -343,6 +348,7 @@ def test_a_wrong_clock_is_set_right(both_engines: Engine, shift_ms: int) -> None
         closed(started_ms=quarter, ended_ms=quarter + 890_000),
     ]
     body = batch([wrong(each, shift_ms) for each in records], sent_ms=NOON + 1_800_000 + shift_ms)
+    greet(both_engines, agent, NOON + shift_ms)
 
     answer = take(both_engines, agent, body, NOON + 1_800_000)
 
@@ -362,9 +368,22 @@ def test_a_wrong_clock_is_set_right(both_engines: Engine, shift_ms: int) -> None
     assert rows(both_engines, "SELECT clock_offset_ms FROM agent") == [(-shift_ms,)]
 
 
+def test_at_first_contact_a_clock_that_seems_slow_is_measured_twice(both_engines: Engine) -> None:
+    agent = new_agent(both_engines).agent
+    body = batch([session()], sent_ms=NOON)
+
+    with pytest.raises(Refused, match="The agent's clock is being measured; send the same again") as caught:
+        take(both_engines, agent, body, NOON + 9_000)
+    assert caught.value.status == 503
+    take(both_engines, agent, body, NOON + 10)
+
+    assert rows(both_engines, "SELECT started_ms, clock_offset_ms FROM session") == [(NOON, 0)]
+
+
 def test_a_session_keeps_the_offset_of_its_first_record(engine: Engine) -> None:
     agent = new_agent(engine).agent
     shift = -3_600_000
+    greet(engine, agent, NOON + shift)
     take(engine, agent, batch([wrong(session(), shift)], sent_ms=NOON + shift))
 
     # The agent's clock has been set right meanwhile; this session still hangs on its old anchor.
@@ -437,6 +456,7 @@ def test_presence_of_an_application_that_nobody_knows_is_left_out(engine: Engine
 def test_presence_follows_the_offset(engine: Engine) -> None:
     agent = new_agent(engine).agent
 
+    greet(engine, agent, NOON - 60_000)
     take(engine, agent, batch(presence=[wrong(presence(), -60_000)], sent_ms=NOON - 60_000))
 
     assert rows(engine, PRESENCE, noon=NOON) == [(A, 0, 0)]

@@ -33,8 +33,12 @@ def table(frame: pl.DataFrame, headings: Mapping[str, str], *, rows: int = 15, z
     drawn = GT(shown).cols_label(cases=dict(headings)).sub_missing(missing_text=NOTHING)
     drawn = _with_formats(drawn, shown).tab_style(style.css("white-space: nowrap"), loc.body(_narrow(shown)))
     if frame.height > rows:
-        drawn = drawn.tab_source_note(f"{frame.height - rows:,} more rows are not shown.")
+        drawn = drawn.tab_source_note(_left_out(frame.height - rows))
     return _with_style(drawn)
+
+
+def _left_out(rows: int) -> str:
+    return f"{rows:,} more {'row is' if rows == 1 else 'rows are'} not shown."
 
 
 def footer(lines: Sequence[tuple[str, str]]) -> GT:

@@ -1,0 +1,171 @@
+"""Literal frames in, the figure's data literally out."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import Any
+
+import plotly.graph_objects as go
+import polars as pl
+
+from apps import charts
+
+
+def data(figure: go.Figure) -> list[dict[str, Any]]:
+    return list(figure.to_plotly_json()["data"])
+
+
+def labels(figure: go.Figure) -> list[str]:
+    return [note["text"] for note in figure.to_plotly_json()["layout"].get("annotations", [])]
+
+
+USE = pl.DataFrame(
+    {
+        "name": ["Drawing", "Simulation"],
+        "run_hours": [1300.0, 4.0],
+        "busy_share": [0.75, None],
+        "active_hours": [900.0, 0.0],
+        "pause_hours": [75.0, 0.0],
+        "idle_hours": [325.0, 0.0],
+        "held_hours": [0.0, 4.0],
+        "unknown_hours": [0.0, 0.0],
+    }
+)
+
+
+def test_utilization_stacks_the_states_that_there_are_in_their_fixed_colors() -> None:
+    figure = charts.utilization(USE)
+    assert [(bar["name"], bar["x"], bar["marker"]["color"]) for bar in data(figure)] == [
+        ("active", [900.0, 0.0], "#0072b2"),
+        ("pause", [75.0, 0.0], "#56b4e9"),
+        ("idle", [325.0, 0.0], "#e69f00"),
+        ("held", [0.0, 4.0], "#009e73"),
+    ]
+    assert labels(figure) == ["<b>Drawing</b>  1,300 h, 75 % busy", "<b>Simulation</b>  4 h"]
+
+
+def test_a_name_is_never_markup_and_never_wider_than_a_phone() -> None:
+    name = "<b>Architecture, Engineering & Construction</b> Collection"
+    figure = charts.utilization(USE.head(1).with_columns(name=pl.lit(name)))
+    assert labels(figure) == [
+        "<b>&lt;b&gt;Architecture, Engineering &amp; Construc…</b><br>1,300 h, 75 % busy"
+    ]
+    assert data(figure)[0]["customdata"] == [
+        "&lt;b&gt;Architecture, Engineering &amp; Construction&lt;/b&gt; Collection"
+    ]
+
+
+def test_no_rows_are_said_to_be_none() -> None:
+    assert labels(charts.utilization(USE.clear())) == ["Nothing to show."]
+
+
+def test_utilization_over_time_stacks_columns_by_label() -> None:
+    figure = charts.utilization_over_time(USE.with_columns(label=pl.Series(["Sep 2026", "Oct 2026"])))
+    assert [(bar["name"], bar["x"], bar["y"]) for bar in data(figure)] == [
+        ("active", ["Sep 2026", "Oct 2026"], [900.0, 0.0]),
+        ("pause", ["Sep 2026", "Oct 2026"], [75.0, 0.0]),
+        ("idle", ["Sep 2026", "Oct 2026"], [325.0, 0.0]),
+        ("held", ["Sep 2026", "Oct 2026"], [0.0, 4.0]),
+    ]
+
+
+def test_a_peak_beyond_what_is_owned_is_drawn_apart_and_never_clamped() -> None:
+    frame = pl.DataFrame({"name": ["A", "B", "C"], "peak": [12, 3, 7], "owned": [10, 5, None]})
+    covered, beyond, owned = data(charts.demand_and_owned(frame))
+    assert covered["x"] == [10, 3, 7]
+    assert (beyond["x"], beyond["marker"]["color"]) == ([2, 0, 0], "#d55e00")
+    assert (owned["x"], owned["y"]) == ([10, 5, None], [0, 1, 2])
+    assert labels(charts.demand_and_owned(frame)) == [
+        "<b>A</b>  12 at once, 10 owned",
+        "<b>B</b>  3 at once, 5 owned",
+        "<b>C</b>  7 at once",
+    ]
+
+
+def test_concurrent_use_is_a_step_curve_in_local_time_with_the_owned_line() -> None:
+    frame = pl.DataFrame(
+        {
+            "at": [datetime(2026, 10, 5, hour, tzinfo=UTC) for hour in (6, 7, 8)],
+            "demand": [1, 4, 0],
+        },
+        schema_overrides={"at": pl.Datetime("ms", "UTC")},
+    )
+    figure = charts.concurrent_use(frame, zone="Europe/Berlin", owned=3)
+    curve, mark = data(figure)
+    assert curve["x"] == ["2026-10-05T08:00:00", "2026-10-05T09:00:00", "2026-10-05T10:00:00"]
+    assert (curve["y"], curve["line"]["shape"]) == ([1, 4, 0], "hv")
+    assert (mark["x"], mark["y"]) == (["2026-10-05T09:00:00"], [4])
+    assert labels(figure) == ["peak 4 at 09:00", "owned 3"]
+    assert [(line["y0"], line["y1"]) for line in figure.layout.shapes] == [(3, 3)]
+
+
+def test_peak_and_average_have_the_band_between_them() -> None:
+    frame = pl.DataFrame(
+        {"day": [date(2026, 10, 5), date(2026, 10, 6)], "peak": [4, 6], "average": [1.5, None]}
+    )
+    average, peak = data(charts.peak_and_average(frame, step="week"))
+    assert (average["name"], average["y"]) == ("average of the week", [1.5, None])
+    assert (peak["name"], peak["x"], peak["y"], peak["fill"]) == (
+        "peak of the week", ["2026-10-05", "2026-10-06"], [4, 6], "tonexty",
+    )  # fmt: skip
+
+
+def test_active_users_has_a_bar_a_day() -> None:
+    frame = pl.DataFrame({"day": [date(2026, 10, 5)], "active_users": [6]})
+    (bars,) = data(charts.active_users(frame))
+    assert (bars["x"], bars["y"]) == (["2026-10-05"], [6])
+
+
+def test_use_duration_falls_from_the_whole_time_and_is_marked_where_it_is_covered() -> None:
+    frame = pl.DataFrame({"n": [0, 1, 2], "share": [1.0, 0.5, 0.125]})
+    figure = charts.use_duration(frame, owned=2, marks={95: 2, 99: 2})
+    curve, *marks = data(figure)
+    assert (curve["x"], curve["y"]) == ([0, 1, 2], [100.0, 50.0, 12.5])
+    assert [(mark["x"], mark["y"]) for mark in marks] == [([2], [1]), ([2], [5])]
+    assert labels(figure) == ["2 cover 99 %", "2 cover 95 %", "owned 2"]
+
+
+def test_unused_licenses_are_a_pareto_of_the_products_that_have_some() -> None:
+    frame = pl.DataFrame(
+        {
+            "product_name": ["A", "B", "C"],
+            "assigned": [40, 20, 10],
+            "reclaim": [3, 1, 0],
+            "cumulative_share": [0.75, 1.0, 1.0],
+        }
+    )
+    figure = charts.unused_licenses(frame)
+    bars, line = data(figure)
+    assert (bars["x"], line["x"]) == ([3, 1], [75.0, 100.0])
+    assert labels(figure) == [
+        "<b>A</b>  3 of 40 seats, together 75 %",
+        "<b>B</b>  1 of 20 seats, together 100 %",
+    ]
+
+
+def test_charges_are_labeled_with_the_exact_amount() -> None:
+    frame = pl.DataFrame(
+        {
+            "project": ["0077", "0078"],
+            "project_name": ["Bridge", "Museum"],
+            "amount_minor": [123_456, -50],
+            "amount": ["1,234.56 EUR", "-0.50 EUR"],
+        }
+    )
+    figure = charts.charges_by_project(frame)
+    assert data(figure)[0]["x"] == [123_456, -50]
+    assert labels(figure) == ["<b>0077 Bridge</b>  1,234.56 EUR", "<b>0078 Museum</b>  -0.50 EUR"]
+
+
+def test_a_sparkline_marks_its_last_value() -> None:
+    line, last = data(charts.sparkline([3, 5, 4]))
+    assert (line["y"], last["x"], last["y"]) == ([3, 5, 4], [2], [4])
+
+
+def test_every_chart_keeps_the_house_style() -> None:
+    figure = charts.sparkline([1])
+    template = figure.layout.template.layout
+    assert charts.CONFIG == {"displayModeBar": False, "responsive": True}
+    assert (template.separators, template.xaxis.fixedrange, template.dragmode) == (".,", True, False)
+    assert len(set(charts.COLORS.values())) == len(charts.COLORS)
+    assert figure.layout.width is None

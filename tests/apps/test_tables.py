@@ -1,0 +1,60 @@
+"""Frames in, tables for people out."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime
+
+import polars as pl
+
+from apps import tables
+
+FRAME = pl.DataFrame(
+    {
+        "name": ["<b>Drawing</b>", "Simulation"],
+        "people": [1200, None],
+        "run_hours": [1234.56, 0.0],
+        "busy_share": [0.625, None],
+        "cost": ["1,200.00 EUR", "0.00 EUR"],
+        "last_open": [date(2026, 10, 5), None],
+        "since": [datetime(2026, 10, 5, 7, tzinfo=UTC), None],
+    }
+)
+HEADINGS = {"name": "Name", "people": "People", "run_hours": "Open, h", "busy_share": "Part", "cost": "Cost"}
+
+
+def cells(html: str) -> list[tuple[str, str]]:
+    """Alignment and text of each cell."""
+    return re.findall(r'<td[^>]*class="gt_row gt_(\w+)"[^>]*>(.*?)</td>', html)
+
+
+def test_numbers_stand_right_with_thousands_separators_and_text_is_escaped() -> None:
+    html = tables.table(FRAME.head(1), HEADINGS).as_raw_html()
+    assert cells(html) == [
+        ("left", "&lt;b&gt;Drawing&lt;/b&gt;"),
+        ("right", "1,200"),
+        ("right", "1,234.6"),
+        ("right", "62 %"),
+        ("right", "1,200.00 EUR"),
+    ]
+
+
+def test_what_is_not_known_is_a_dash_and_never_a_zero() -> None:
+    html = tables.table(FRAME.tail(1), HEADINGS).as_raw_html()
+    assert [text for _, text in cells(html)] == ["Simulation", "—", "0.0", "—", "0.00 EUR"]
+
+
+def test_instants_are_shown_in_the_zone_that_is_asked_for() -> None:
+    html = tables.table(FRAME, {"last_open": "Day", "since": "Since"}, zone="Europe/Berlin").as_raw_html()
+    assert [text for _, text in cells(html)] == ["2026-10-05", "2026-10-05 09:00", "—", "—"]
+
+
+def test_rows_left_out_are_counted() -> None:
+    html = tables.table(FRAME, HEADINGS, rows=1).as_raw_html()
+    assert len(cells(html)) == 5
+    assert "1 more row is not shown." in html
+
+
+def test_a_footer_is_a_table_of_labels_and_values() -> None:
+    html = tables.footer([("Basis", "busy"), ("Rows read", "<3> sessions")]).as_raw_html()
+    assert [text for _, text in cells(html)] == ["Basis", "busy", "Rows read", "&lt;3&gt; sessions"]

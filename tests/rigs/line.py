@@ -14,6 +14,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+METER = str(Path(sys.executable).with_name("process-meter"))
+AGENT = str(Path(sys.executable).with_name("process-meter-agent"))
+
 
 def free_port() -> int:
     """Return a loopback port that is free now."""
@@ -49,23 +52,23 @@ class Line:
 
     def run(self, *arguments: str) -> str:
         """Run `process-meter` and return what it printed."""
-        return self._run([sys.executable, "-m", "apps.cli", *arguments])
+        return self._run([METER, *arguments])
 
     def agent_run(self, *arguments: str) -> str:
         """Run `process-meter-agent` and return what it printed."""
-        return self._run([sys.executable, "-m", "collector.agent.cli", *arguments])
+        return self._run([AGENT, *arguments])
 
     def _run(self, command: list[str]) -> str:
         done = subprocess.run(
             command, env=self._environment(), capture_output=True, text=True, timeout=120, check=False
         )
-        assert done.returncode == 0, f"{command[2:]}: {done.stdout}{done.stderr}"
+        assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
         return done.stdout
 
     def start_manager(self) -> None:
         """Start the manager and wait until it answers."""
-        arguments = ["-m", "apps.cli", "manager", "serve", "--port", str(self.port)]
-        self.manager = self._start(f"{self.name}-manager", arguments)
+        serve = [METER, "manager", "serve", "--port", str(self.port)]
+        self.manager = self._start(f"{self.name}-manager", serve)
         for _ in range(300):
             assert self.manager.poll() is None, self.log(f"{self.name}-manager")
             try:
@@ -88,7 +91,7 @@ class Line:
 
     def start_agent(self) -> None:
         """Start the agent."""
-        self.agent = self._start(f"{self.name}-agent", ["-m", "collector.agent.cli", "run"])
+        self.agent = self._start(f"{self.name}-agent", [AGENT, "run"])
 
     def kill_agent(self) -> None:
         """End the agent as a power cut would."""
@@ -117,10 +120,10 @@ class Line:
         """Return what a process wrote."""
         return (self.folder / f"{name}.log").read_text(errors="replace")
 
-    def _start(self, name: str, arguments: list[str]) -> subprocess.Popen[bytes]:
+    def _start(self, name: str, command: list[str]) -> subprocess.Popen[bytes]:
         with (self.folder / f"{name}.log").open("ab") as log:
             return subprocess.Popen(
-                [sys.executable, *arguments],
+                command,
                 env=self._environment(),
                 stdout=log,
                 stderr=log,

@@ -1,0 +1,99 @@
+"""`process-meter directory|project|rate|entitlement|assignment|calendar`: what the organization knows already."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from apps.commands.options import AsJson, WarehouseUrl, now_ms, opened, operating_system_identity, print_json
+
+TableFile = Annotated[Path, typer.Argument(help="CSV or XLSX; docs/importing.md has the columns.")]
+
+_NOUNS = {
+    "directory": "Organization, offices, departments, cost centers, people, accounts, hosts.",
+    "project": "Projects with their clients, phases and tasks.",
+    "rate": "Rates, with the days from and to which they hold.",
+    "entitlement": "Rights to use applications: quantity, metric, validity, cost.",
+    "assignment": "Who holds a seat of which entitlement.",
+    "calendar": "Holidays and fiscal periods.",
+}
+apps = {noun: typer.Typer(help=text, no_args_is_help=True) for noun, text in _NOUNS.items()}
+
+
+def _mount(noun: str, run: Callable[[Any, Path], object]) -> None:
+    """Give a noun its `import`."""
+
+    def load(file: TableFile, warehouse: WarehouseUrl = None) -> None:
+        with opened(warehouse) as engine:
+            typer.echo(str(run(engine, file)))
+
+    text = f"Import {_NOUNS[noun][0].lower()}{_NOUNS[noun][1:]} All or nothing; again does no harm."
+    apps[noun].command("import", help=text, epilog=f"Example: process-meter {noun} import {noun}.csv")(load)
+    # A group with a single command would swallow its name.
+    apps[noun].callback()(lambda: None)
+
+
+def _directory(engine: Any, file: Path) -> object:
+    from warehouse.directory import import_directory
+
+    return import_directory(engine, file)
+
+
+def _projects(engine: Any, file: Path) -> object:
+    from warehouse.directory import import_projects
+
+    return import_projects(engine, file)
+
+
+def _rates(engine: Any, file: Path) -> object:
+    from warehouse.directory import import_rates
+
+    return import_rates(engine, file, operating_system_identity(), at_ms=now_ms())
+
+
+def _entitlements(engine: Any, file: Path) -> object:
+    from warehouse.directory import import_entitlements
+
+    return import_entitlements(engine, file)
+
+
+def _assignments(engine: Any, file: Path) -> object:
+    from warehouse.directory import import_assignments
+
+    return import_assignments(engine, file)
+
+
+def _calendar(engine: Any, file: Path) -> object:
+    from warehouse.directory import import_calendar
+
+    return import_calendar(engine, file)
+
+
+_mount("directory", _directory)
+_mount("project", _projects)
+_mount("rate", _rates)
+_mount("entitlement", _entitlements)
+_mount("assignment", _assignments)
+_mount("calendar", _calendar)
+
+
+@apps["project"].command("list", epilog="Example: process-meter project list --json")
+def list_projects(warehouse: WarehouseUrl = None, as_json: AsJson = False) -> None:
+    """List the projects: number, name, payer, open from and to."""
+    from warehouse import frames
+
+    with opened(warehouse) as engine:
+        rows = frames.projects(engine).collect().sort("project").to_dicts()
+    if as_json:
+        print_json(rows)
+        return
+    if not rows:
+        typer.echo("There is no project yet; import them with `process-meter project import FILE`.")
+    for row in rows:
+        payer = row["client_name"] or row["cost_center"] or "no payer"
+        closed = f", closed {row['closed_on']}" if row["closed_on"] else ""
+        free = "" if row["chargeable"] else ", not chargeable"
+        typer.echo(f"{row['project']:<14} {row['name']} ({payer}{free}{closed})")

@@ -1,0 +1,63 @@
+"""Documentation keeps in step with the product."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import typer
+
+from apps.cli import app
+from warehouse import schema
+from warehouse.metrics.states import BASES, STATES
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+
+
+def _commands(group: typer.main.TyperGroup, path: tuple[str, ...] = ()) -> dict[str, object]:
+    found: dict[str, object] = {}
+    for name, command in group.commands.items():
+        if isinstance(command, typer.main.TyperGroup):
+            found |= _commands(command, (*path, name))
+        else:
+            found[" ".join((*path, name))] = command
+    return found
+
+
+ROOT_COMMAND = typer.main.get_command(app)
+assert isinstance(ROOT_COMMAND, typer.main.TyperGroup)
+COMMANDS = _commands(ROOT_COMMAND)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help_and_an_example(name: str) -> None:
+    command = COMMANDS[name]
+    assert command.help  # type: ignore[attr-defined]
+    assert f"Example: process-meter {name}" in (command.epilog or "")  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    targets = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+    assert [target for target in targets if "://" not in target and not (page.parent / target).exists()] == []
+
+
+def test_commands_in_the_readme_exist() -> None:
+    lines = re.findall(
+        r"^process-meter ([a-z -]+)", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    unknown = [line for line in lines if not any(line.strip().startswith(name) for name in COMMANDS)]
+    assert lines
+    assert unknown == []
+
+
+def test_the_command_line_page_names_every_command() -> None:
+    page = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+    assert [name for name in COMMANDS if f"process-meter {name}" not in page] == []
+
+
+def test_the_glossary_explains_every_state_basis_and_attention() -> None:
+    page = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
+    assert [word for word in (*STATES, *BASES, *schema.ATTENTIONS) if word not in page] == []

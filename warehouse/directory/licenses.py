@@ -118,13 +118,10 @@ def _cover(connection: Connection, entitlement: int, row: Row) -> bool:
     if not codes:
         return False
     cover, application = schema.entitlement_application, schema.application
-    known = dict(
-        connection.execute(
-            sa.select(application.c.code, application.c.id).where(application.c.code.in_(codes))
-        )
-        .tuples()
-        .all()
+    found = connection.execute(
+        sa.select(application.c.code, application.c.id).where(application.c.code.in_(codes))
     )
+    known = {str(code): int(number) for code, number in found}
     for code in codes:
         if code not in known:
             message = f"unknown application {code!r}"

@@ -1,0 +1,146 @@
+"""Importing rates: exact, one at a time per scope, frozen once used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine
+
+from warehouse import frames
+
+Use = Callable[[Engine, str], None]
+
+
+def test_rates_are_exact_and_name_their_author(filled: Engine, files: Any, samples: dict[str, str]) -> None:
+    assert files.bring(filled, "rates", samples["rates"]) == "rates: 3 new, 0 changed, 0 unchanged"
+    new_year = date(2027, 1, 1)
+    assert frames.rates(filled).drop("rate_id", "person_id", "office").collect().rows() == [
+        (None, "draw", 125_000, "EUR", date(2026, 1, 1), new_year, 0, "nearest", "line", "eva"),
+        (None, "draw", 132_575, "EUR", new_year, None, 360_000, "up", "month", "eva"),
+        ("0042", "draw", 990_000, "EUR", date(2026, 1, 1), None, 0, "nearest", "line", "eva"),
+    ]
+
+
+def test_a_rate_no_run_has_used_can_change(rated: Engine, files: Any) -> None:
+    text = "rate,currency,valid_from,application\n14,EUR,2026-01-01,draw\n"
+    assert files.bring(rated, "rates", text) == "rates: 0 new, 1 changed, 0 unchanged"
+    changed = frames.rates(rated).collect().row(0, named=True)
+    assert (changed["rate_scaled"], changed["valid_to"]) == (140_000, date(2027, 1, 1))
+
+
+def test_the_same_scope_in_two_currencies_is_two_scopes(filled: Engine, files: Any) -> None:
+    text = "rate,currency,valid_from\n14,EUR,2026-01-01\n15,USD,2026-01-01\n"
+    assert files.bring(filled, "rates", text) == "rates: 2 new, 0 changed, 0 unchanged"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "rate,currency,valid_from\n-1,EUR,2026-01-01\n",
+            "row 2, column rate: the rate -1 is negative or not finite; write a number of 0 or more",
+        ),
+        (
+            "rate,currency,valid_from\n1.23456,EUR,2026-01-01\n",
+            "row 2, column rate: the rate 1.23456 is finer than four decimals; round it to 1/10,000",
+        ),
+        (
+            'rate,currency,valid_from\n"12,50",EUR,2026-01-01\n',
+            "row 2, column rate: '12,50' is not a rate; write a number such as 85.50",
+        ),
+        (
+            "rate,currency,valid_from\n,EUR,2026-01-01\n",
+            "row 2, column rate: '' is not a rate; write a number such as 85.50",
+        ),
+        (
+            "rate,currency,valid_from\n1,,2026-01-01\n",
+            "row 2, column currency: the cell is empty; fill it in",
+        ),
+        (
+            "rate,currency,valid_from\n1,EUR,\n",
+            "row 2, column valid_from: the cell is empty; write the first day, as 2026-01-01",
+        ),
+        (
+            "rate,currency,valid_from,valid_to\n1,EUR,2026-01-01,2026-01-01\n",
+            "row 2, column valid_to: 2026-01-01 is not after valid_from 2026-01-01; swap or widen them",
+        ),
+        (
+            "rate,currency,valid_from\n1,EUR,2026-01-01\n2,EUR,2026-01-01\n",
+            "row 3, column valid_from: the same scope and first day as row 2; remove one of them",
+        ),
+        (
+            "rate,currency,valid_from\n2,EUR,2026-06-01\n1,EUR,2026-01-01\n",
+            (
+                "row 2, column valid_from: overlaps row 3: two rates of the same scope are valid "
+                "on 2026-06-01; give the earlier one valid_to 2026-06-01"
+            ),
+        ),
+        (
+            "rate,currency,valid_from,valid_to,application\n1,EUR,2025-01-01,2026-02-01,draw\n",
+            (
+                "row 2, column valid_from: overlaps the one stored from 2026-01-01: two rates of the same "
+                "scope are valid on 2026-01-01; give the earlier one valid_to 2026-01-01"
+            ),
+        ),
+        (
+            "rate,currency,valid_from,application\n1,EUR,2026-01-01,drwa\n",
+            (
+                "row 2, column application: unknown application 'drwa'; "
+                "apply a policy that names it first: `process-meter manager policy apply FILE.toml`"
+            ),
+        ),
+        (
+            "rate,currency,valid_from,project\n1,EUR,2026-01-01,42\n",
+            (
+                "row 2, column project: unknown project '42'; "
+                "import it first: `process-meter project import FILE`"
+            ),
+        ),
+        (
+            "rate,currency,valid_from,increment_minutes\n1,EUR,2026-01-01,15\n",
+            "row 2, column direction: an increment needs a direction; write one of up, nearest, down",
+        ),
+        (
+            "rate,currency,valid_from,increment_minutes,direction\n1,EUR,2026-01-01,0.00001,up\n",
+            (
+                "row 2, column increment_minutes: 0.00001 minutes are no increment; "
+                "write whole milliseconds of at most a day, such as 15"
+            ),
+        ),
+        (
+            "rate,currency,valid_from,level\n1,EUR,2026-01-01,day\n",
+            "row 2, column level: unknown word 'day'; write one of line, session, month",
+        ),
+    ],
+)
+def test_a_bad_rate_file_changes_nothing(rated: Engine, files: Any, text: str, message: str) -> None:
+    assert files.refusal(rated, "rates", text) == message
+
+
+CHANGE = "rate,currency,valid_from,application\n14,EUR,2026-01-01,draw\n"
+
+
+@pytest.mark.parametrize("status", ["approved", "closed"])
+def test_a_rate_that_a_settled_run_has_used_is_frozen(
+    rated: Engine, files: Any, use_the_first_rate: Use, status: str
+) -> None:
+    use_the_first_rate(rated, status)
+    assert files.refusal(rated, "rates", CHANGE) == (
+        "row 2, column rate: run 2026-06/1 has used this rate: it is frozen; "
+        "give it a valid_to, and the new rate a row of its own"
+    )
+    end = "rate,currency,valid_from,valid_to,application\n12.5,EUR,2026-01-01,{},draw\n"
+    assert files.refusal(rated, "rates", end.format("2026-06-15")) == (
+        "row 2, column valid_to: run 2026-06/1 has used this rate on 2026-06-15; end it on a later day"
+    )
+    assert files.bring(rated, "rates", end.format("2026-06-16")) == "rates: 0 new, 1 changed, 0 unchanged"
+
+
+def test_a_rate_that_a_draft_has_used_is_not_frozen(
+    rated: Engine, files: Any, use_the_first_rate: Use
+) -> None:
+    use_the_first_rate(rated, "draft")
+    assert files.bring(rated, "rates", CHANGE) == "rates: 0 new, 1 changed, 0 unchanged"

@@ -14,16 +14,12 @@ from pathlib import Path
 from markupsafe import Markup
 from sqlalchemy import Engine
 
-from apps import landing, overview, page
+from apps import kept, landing, overview, page
 from pipelines.answers import renewals
 from pipelines.answers.evidence import Evidence, gather
 from pipelines.answers.question import Question
 from warehouse.errors import Problem
 from warehouse.store import open_warehouse
-
-FOLDER = "PROCESS_METER_SCREENS"
-"""Environment variable: the folder where the server of this kernel keeps the figures."""
-EVERY_SECONDS = 3600
 
 
 def make(engine: Engine, now: datetime | None = None) -> dict[str, Markup]:
@@ -55,35 +51,20 @@ def _renewals(question: Question, evidence: Evidence) -> Markup:
         return landing.no_renewals(str(problem))
 
 
-def kept(folder: str, name: str) -> Markup | None:
-    """Return figures that were made ahead; None while they are not there yet."""
-    try:
-        return Markup((Path(folder) / f"{name}.html").read_text(encoding="utf-8"))  # noqa: S704 - our own
-    except FileNotFoundError:
-        return None
-
-
-def keep(folder: Path, made: dict[str, Markup]) -> None:
-    """Write figures so that a reader finds the old ones or the new ones, never half of them."""
-    for name, html in made.items():
-        partial = folder / f"{name}.partial"
-        partial.write_text(html, encoding="utf-8")
-        partial.replace(folder / f"{name}.html")
-
-
 def main() -> None:
     """Make the figures of the default warehouse for the server that started this process."""
-    folder = Path(os.environ[FOLDER])
+    folder = Path(os.environ[kept.FOLDER])
     try:
         engine = open_warehouse()
         try:
-            keep(folder, make(engine))
+            kept.keep(folder, make(engine))
         finally:
             engine.dispose()
     except Problem as problem:
         sys.stderr.write(f"process-meter: {problem}\n")
         failed = page.trouble(problem)
-        keep(folder, {name: failed for name in ("overview", "renewals") if kept(str(folder), name) is None})
+        missing = [name for name in ("overview", "renewals") if kept.find(str(folder), name) is None]
+        kept.keep(folder, dict.fromkeys(missing, failed))
 
 
 if __name__ == "__main__":

@@ -13,10 +13,13 @@ from typing import Any
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from tornado.ioloop import PeriodicCallback
 
-from apps import ahead, report_links
+from apps import report_links
 
 ABANDONED_SECONDS = 45
 """A kernel without a page connected to it for that long is closed; most pages need theirs only to be made."""
+
+EVERY_SECONDS = 3600
+"""How often the figures are made that are made ahead."""
 
 log = logging.getLogger(__name__)
 
@@ -91,7 +94,7 @@ class MadeAhead:
     def start(self) -> None:
         """Make them now, and again every hour from now on."""
         self._make()
-        PeriodicCallback(self._make, ahead.EVERY_SECONDS * 1000).start()
+        PeriodicCallback(self._make, EVERY_SECONDS * 1000).start()
 
     def _make(self) -> None:
         if self.process is None or self.process.poll() is not None:

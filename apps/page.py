@@ -7,18 +7,20 @@ from files that people write.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from zoneinfo import ZoneInfo
 
 import mistune
-import plotly.graph_objects as go
-import polars as pl
 from markupsafe import Markup, escape
 
 from warehouse.money import format_minor
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+    import polars as pl
 
 Kind = Literal["text", "code", "count", "hours", "share", "day", "state", "money"]
 
@@ -136,10 +138,10 @@ def words(*sentences: str) -> Markup:
 
 def prose(markdown: str) -> Markup:
     """Return a claim of a report, which is written in Markdown; any HTML in it is escaped."""
-    return Markup(_markdown(markdown))  # noqa: S704
+    return Markup(str(_MARKDOWN(markdown)))  # noqa: S704
 
 
-_markdown: Callable[[str], str] = mistune.create_markdown(escape=True)
+_MARKDOWN = mistune.create_markdown(escape=True)
 
 
 def more(title: str, inside: Markup) -> Markup:
@@ -217,11 +219,6 @@ def nothing(why: str, command: str = "") -> Markup:
     """Return why there is nothing to show, with the command that changes that."""
     done = Markup(" <code>{}</code>").format(command) if command else NO_MARKUP
     return Markup("<p>{}{}</p>").format(text(why), done)
-
-
-def waiting(words: str) -> Markup:
-    """Return what stands in for figures that are on their way; it gives way to them by itself."""
-    return Markup('<p class="waiting" role="status">{}</p>').format(words)
 
 
 def trouble(problem: Exception) -> Markup:

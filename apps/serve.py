@@ -27,7 +27,7 @@ from voila.paths import collect_static_paths, collect_template_paths
 from voila.tornado.handler import TornadoVoilaHandler
 from voila.tornado.treehandler import TornadoVoilaTreeHandler
 
-from apps import ahead, report_links
+from apps import kept, report_links
 from apps.kernels import Abandoned, Kernels, MadeAhead
 from warehouse.errors import Problem
 from warehouse.store import default_url, open_warehouse
@@ -240,9 +240,7 @@ def _environment(url: str, host: str, scratch: Path, reports: Path) -> dict[str,
         "PYTHONSAFEPATH": "1",
         "IPYTHONDIR": str(scratch / "ipython"),
         "VOILA_APP_IP": host,
-        # The kernel asks the server for the request over a socket of this machine; a proxy must not see it.
-        "NO_PROXY": ",".join(filter(None, [os.environ.get("NO_PROXY"), host, "localhost"])),
-        ahead.FOLDER: str(figures),
+        kept.FOLDER: str(figures),
         report_links.FOLDER: str(reports),
     }
 

@@ -1,59 +1,32 @@
-"""What a screen's kernel does before anybody looks, and who looks."""
+"""When a page is asked for, and who asks.
+
+A preheated kernel runs its notebook up to `await_visitor` before anybody looks. Voila's own function for that
+needs most of Jupyter's server, two seconds of every kernel's start; this one speaks the same protocol.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
-import time
-from collections.abc import Callable
 
-from IPython.display import HTML, display
-from markupsafe import Markup
-from sqlalchemy import Engine
-
-from apps import ahead, page
-from warehouse.errors import Problem
-from warehouse.store import open_warehouse
+from websockets.exceptions import WebSocketException
+from websockets.sync.client import connect
 
 
 def await_visitor() -> None:
-    """Wait in a preheated kernel until its page is asked for; everything above has been done by then."""
-    from voila.utils import wait_for_request  # noqa: PLC0415 - not there, and not needed, in JupyterLab
-
-    wait_for_request()
-
-
-def show(make: Callable[[Engine], Markup]) -> None:
-    """Show what `make` makes of the default warehouse; a `Problem` becomes a sentence with its remedy."""
-    try:
-        engine = open_warehouse()
-        try:
-            made = make(engine)
-        finally:
-            engine.dispose()
-    except Problem as problem:
-        made = page.trouble(problem)
-    display(HTML(made))
-
-
-def show_kept(name: str, patience_seconds: float = 600.0) -> None:
-    """Show figures that are made ahead; while they are made for the first time, say so and wait.
-
-    Without a server that makes them ahead (in JupyterLab) they are made here and now.
-    """
-    folder = os.environ.get(ahead.FOLDER)
-    if not folder:
-        show(lambda engine: ahead.make(engine)[name])
+    """Wait in a preheated kernel until its page is asked for; return at once in any other."""
+    if os.environ.get("VOILA_PREHEAT") != "True":
         return
-    kept, until = ahead.kept(folder, name), time.monotonic() + patience_seconds
-    if kept is None:
-        display(
-            HTML(page.waiting("The last twelve months are being read, for the first time since the start."))
-        )
-    while kept is None and time.monotonic() < until:
-        time.sleep(0.1)
-        kept = ahead.kept(folder, name)
-    display(HTML(kept or page.trouble(Problem("The figures were not made in time", "reload the page"))))
+    host, port, kernel = (os.environ[f"VOILA_{name}"] for name in ("APP_IP", "APP_PORT", "KERNEL_ID"))
+    place = f"[{host}]" if ":" in host else host
+    address = f"ws://{place}:{port}{os.environ.get('VOILA_SERVER_URL', '/')}voila/query/{kernel}"
+    try:
+        # A proxy must not see what goes on within this machine.
+        with connect(address, proxy=None, open_timeout=30) as server:
+            server.recv()
+    except (WebSocketException, OSError) as error:
+        # Without the server nobody waits for this page: showing it is harmless.
+        sys.stderr.write(f"process-meter: no word from the server at {address}: {error}\n")
 
 
 def viewer() -> str:

@@ -7,13 +7,13 @@ import small_warehouse
 from markupsafe import Markup
 from sqlalchemy import Engine
 
-from apps import ahead, report_links
+from apps import ahead, kept, report_links
 
 
 def test_figures_made_ahead_are_there_whole_or_not_at_all(tmp_path: Path) -> None:
-    assert ahead.kept(str(tmp_path), "overview") is None
-    ahead.keep(tmp_path, {"overview": Markup("<p>1</p>")})
-    assert ahead.kept(str(tmp_path), "overview") == "<p>1</p>"
+    assert kept.find(str(tmp_path), "overview") is None
+    kept.keep(tmp_path, {"overview": Markup("<p>1</p>")})
+    assert kept.find(str(tmp_path), "overview") == "<p>1</p>"
     assert [path.name for path in tmp_path.iterdir()] == ["overview.html"]
 
 
@@ -22,7 +22,7 @@ def test_the_process_makes_them_for_the_server_that_started_it(
 ) -> None:
     small_warehouse.fill(engine)
     monkeypatch.setenv("PROCESS_METER_WAREHOUSE", engine.url.render_as_string(hide_password=False))
-    monkeypatch.setenv(ahead.FOLDER, str(tmp_path))
+    monkeypatch.setenv(kept.FOLDER, str(tmp_path))
     ahead.main()
     assert {path.name for path in tmp_path.glob("*.html")} == {"overview.html", "renewals.html"}
 
@@ -31,12 +31,12 @@ def test_a_broken_warehouse_is_said_and_does_not_replace_good_figures(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("PROCESS_METER_WAREHOUSE", f"sqlite:///{tmp_path / 'absent.sqlite'}")
-    monkeypatch.setenv(ahead.FOLDER, str(tmp_path))
-    ahead.keep(tmp_path, {"overview": Markup("good")})
+    monkeypatch.setenv(kept.FOLDER, str(tmp_path))
+    kept.keep(tmp_path, {"overview": Markup("good")})
     ahead.main()
     assert "absent.sqlite" in capsys.readouterr().err
-    assert ahead.kept(str(tmp_path), "overview") == "good"
-    assert "This cannot be shown now" in str(ahead.kept(str(tmp_path), "renewals"))
+    assert kept.find(str(tmp_path), "overview") == "good"
+    assert "This cannot be shown now" in str(kept.find(str(tmp_path), "renewals"))
 
 
 def test_a_tile_leads_to_the_newest_page_of_a_report(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ export PYTHONSAFEPATH := 1
 # One scratch folder for every browser and desktop picture the tests take.
 OUTPUT := test-output
 
-.PHONY: help env system demo test check soak bench lock clean
+.PHONY: help env system demo test check soak bench docs lock clean
 
 help:
 	@echo "make demo   set up, load the sample organization, meter this machine, serve the screens"
@@ -18,6 +18,7 @@ help:
 	@echo "make check  style, types on three systems, import contracts, notebook rules"
 	@echo "make soak   the long runs: kill loops, simulations"
 	@echo "make bench  every promise of speed or weight, as a ratio"
+	@echo "make docs   write docs/commands.md anew from --help"
 	@echo "make lock   resolve the locked requirements anew"
 	@echo "make clean  erase the demo and everything made here"
 
@@ -51,6 +52,9 @@ soak: env system
 
 bench: env system
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+docs: env
+	$(BIN)/typer apps.cli utils docs --name process-meter --output docs/commands.md
 
 lock: env
 	@sh .ci/lock

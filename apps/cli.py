@@ -35,7 +35,7 @@ def everywhere(
         os.environ["PROCESS_METER_DEBUG"] = "1"
 
 
-app.command("demo")(demo.demo)
+app.command("demo", epilog="Example: process-meter demo --no-serve")(demo.demo)
 app.add_typer(warehouse.app, name="warehouse")
 app.add_typer(manager.app, name="manager")
 app.add_typer(report.app, name="report")

@@ -17,9 +17,10 @@ from apps.commands.options import operating_system_identity
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
     """Run one command in this process; return exit code, stdout and stderr."""
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as ended:
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", ["process-meter", *arguments])
-        cli.main()
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
     captured = capsys.readouterr()
     code = ended.value.code
     return (0 if code is None else int(code)), captured.out, captured.err
@@ -35,7 +36,7 @@ def failure(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 
 def test_without_arguments_it_shows_help_and_exits_with_2(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = run(capsys)
-    assert (code, "Usage: process-meter" in out + err) == (2, True)
+    assert (code, "Start with: process-meter demo" in out + err) == (2, True)
 
 
 def test_an_unknown_option_is_wrong_use(capsys: pytest.CaptureFixture[str]) -> None:
@@ -86,7 +87,7 @@ def test_an_unusable_file_names_its_place_and_nothing_is_stored(  # noqa: PLR091
     path = tmp_path / "given.csv"
     path.write_text(text)
     line = failure(capsys, noun, "import", str(path), "--warehouse", warehouse_url)
-    assert str(path) in line
+    assert path.name in line
     assert named in line
     assert run(capsys, "project", "list", "--json", "--warehouse", warehouse_url)[1] == "[]\n"
 
@@ -97,16 +98,15 @@ def test_an_unusable_file_names_its_place_and_nothing_is_stored(  # noqa: PLR091
         (("report", "run", "utilizaton"), "utilization"),
         (("report", "run", "utilization", "-p", "aplication=x"), "application"),
         (("report", "run", "utilization", "-p", "application"), "name=value"),
-        (("report", "run", "peak_demand", "-p", "application=nope"), "nope"),
-        (("report", "run", "utilization", "-p", "start=1990-01-01", "-p", "end=1990-02-01"), "1990"),
+        (("report", "run", "utilization"), "process-meter directory import FILE"),
         (("billing", "draft", "--period", "1990-01"), "1990-01"),
         (("billing", "approve", "1990-01/1"), "1990-01/1"),
         (("manager", "revoke", "nobody"), "nobody"),
         (("manager", "serve", "--host", "0.0.0.0"), "--tls-cert"),
-        (("apps", "serve", "--host", "0.0.0.0"), "sign-in"),
+        (("apps", "serve", "--host", "0.0.0.0"), "signing in"),
     ],
 )
-def test_what_cannot_be_done_is_one_line_that_names_it(
+def test_what_cannot_be_done_is_one_line_that_names_it(  # noqa: PLR0917
     capsys: pytest.CaptureFixture[str],
     tmp_path: Path,
     warehouse_url: str,

@@ -56,10 +56,10 @@ ORGANIZATION: tuple[Rows, ...] = (
 LICENSES: tuple[Rows, ...] = (
     ("product", "id code name vendor token_weight",
      [(1, "cad-product", "Drawing", "Maker", 1), (2, "sim-product", "Simulation", "Maker", 5),
-      (3, "lt-product", "Drawing <LT>", "Maker", 1)]),
+      (3, "lt-product", "Drawing LT", "Maker", 1)]),
     ("application", "id code name product_id metered billed",
      [(1, "cad", "Drawing", 1, True, True), (2, "sim", "Simulation", 2, True, True),
-      (3, "lt", "Drawing <LT>", 3, True, False)]),
+      (3, "lt", "Drawing LT", 3, True, False)]),
     ("entitlement", "id code product_id metric quantity valid_from_on unit_cost_minor currency counting_rule",
      [(1, "CAD-1", 1, "concurrent", 5, SINCE, 120_000, "EUR", "exact_sweep"),
       (2, "SIM-1", 2, "token", 30, SINCE, 120_000, "EUR", "exact_sweep"),

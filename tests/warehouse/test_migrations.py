@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import zipfile
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -70,3 +73,19 @@ def _postgresql_facts(engine: Engine) -> list[tuple[str, ...]]:
             "SELECT tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'"
         ).all()
     return sorted(tuple(row) for row in (*constraints, *columns, *indexes) if row[0] != "alembic_version")
+
+
+def test_an_installed_wheel_can_upgrade(tmp_path: Path) -> None:
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(build, cwd=Path(__file__).parents[2], check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    zipfile.ZipFile(wheel).extractall(tmp_path / "installed 100%")
+    upgrade = (
+        f"import sys; sys.path.insert(0, {str(tmp_path / 'installed 100%')!r})\n"
+        "from warehouse import store\n"
+        f"assert str(store.MIGRATIONS).startswith({str(tmp_path)!r})\n"
+        f"engine = store.upgrade('sqlite:///{tmp_path}/warehouse.sqlite')\n"
+        "print(store.status(engine)['revision'])"
+    )
+    done = subprocess.run([sys.executable, "-I", "-c", upgrade], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == store.revisions()[-1]

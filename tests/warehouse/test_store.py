@@ -14,6 +14,7 @@ from sqlalchemy import Engine
 
 from warehouse import schema, store
 from warehouse.store import WarehouseProblem, append, open_warehouse, read, status, upgrade
+from warehouse.store import engine as engine_module
 
 OFFICES = pl.DataFrame(
     {
@@ -142,7 +143,7 @@ def test_an_empty_database_is_refused_with_the_remedy(tmp_path: Path) -> None:
 
 def test_an_old_schema_is_refused_with_the_remedy(both_urls: str, monkeypatch: pytest.MonkeyPatch) -> None:
     newest = store.revisions()[-1]
-    monkeypatch.setattr(store, "revisions", lambda: [newest, "9999"])
+    monkeypatch.setattr(engine_module, "revisions", lambda: [newest, "9999"])
     with pytest.raises(WarehouseProblem) as caught:
         open_warehouse(both_urls)
     assert str(caught.value).endswith(
@@ -172,13 +173,13 @@ def test_tables_of_another_program_are_left_alone(tmp_path: Path) -> None:
 
 def test_a_failed_upgrade_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     url = f"sqlite:///{tmp_path / 'warehouse.sqlite'}"
-    migrate = store._migrate
+    migrate = engine_module._migrate
 
     def fail_at_the_end(connection: sa.Connection) -> None:
         migrate(connection)
         connection.exec_driver_sql("INSERT INTO no_such_table VALUES (1)")
 
-    monkeypatch.setattr(store, "_migrate", fail_at_the_end)
+    monkeypatch.setattr(engine_module, "_migrate", fail_at_the_end)
     with pytest.raises(WarehouseProblem, match="no such table"):
         upgrade(url)
     left = sa.create_engine(url)

@@ -11,15 +11,34 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
 
 from warehouse import schema
-from warehouse.directory.storing import Imported, check_days, first_day, importing, put, reference, stored_row
+from warehouse.directory.storing import (
+    UNNAMED,
+    Import,
+    Imported,
+    check_days,
+    first_day,
+    importing,
+    put,
+    reference,
+    stored_row,
+)
 from warehouse.tabular import Row, read_table
 
 RECORDS = ("holiday", "period")
 EVERY_OFFICE = "*"
 
 
-def import_calendar(engine: Engine, path: Path | str) -> Imported:
+def import_calendar(
+    engine: Engine, path: Path | str, actor: str = UNNAMED, *, at_ms: int | None = None
+) -> Imported:
     """Import holidays and fiscal periods, all or nothing; docs/importing.md has the columns.
+
+    Parameters
+    ----------
+    actor
+        Who imports, for the audit.
+    at_ms
+        When; None: now.
 
     Raises
     ------
@@ -27,8 +46,7 @@ def import_calendar(engine: Engine, path: Path | str) -> Imported:
         Names file, row and column: periods that overlap or leave a hole, a change of a billed period, ...
     """
     rows = read_table(Path(path), ("record", "name"), ("office", "day", "starts_on", "ends_on"))
-    done = Imported()
-    with importing(engine) as connection:
+    with importing(engine, Import(Path(path), actor, at_ms)) as (connection, done):
         periods = [row for row in rows if _record(row) == "period"]
         for row in rows:
             if _record(row) == "holiday":

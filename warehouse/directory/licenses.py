@@ -10,6 +10,8 @@ from sqlalchemy import Connection, Engine
 
 from warehouse import schema
 from warehouse.directory.storing import (
+    UNNAMED,
+    Import,
     Imported,
     Stretch,
     check_days,
@@ -33,8 +35,17 @@ METRICS = ("named_user", "device", "concurrent", "token", "subscription")
 COUNTING_RULES = ("exact_sweep", "fixed_interval", "user_day", "consumed_balance")
 
 
-def import_entitlements(engine: Engine, path: Path | str) -> Imported:
+def import_entitlements(
+    engine: Engine, path: Path | str, actor: str = UNNAMED, *, at_ms: int | None = None
+) -> Imported:
     """Import entitlements by their code, all or nothing; docs/importing.md has the columns.
+
+    Parameters
+    ----------
+    actor
+        Who imports, for the audit.
+    at_ms
+        When; None: now.
 
     Raises
     ------
@@ -42,9 +53,8 @@ def import_entitlements(engine: Engine, path: Path | str) -> Imported:
         Names file, row and column.
     """
     rows = read_table(Path(path), ENTITLEMENT_COLUMNS, ENTITLEMENT_OPTIONS)
-    done = Imported()
     seen: dict[str, int] = {}
-    with importing(engine) as connection:
+    with importing(engine, Import(Path(path), actor, at_ms)) as (connection, done):
         for row in rows:
             code = row.required("entitlement")
             if code in seen:
@@ -137,8 +147,17 @@ def _cover(connection: Connection, entitlement: int, row: Row) -> bool:
     return True
 
 
-def import_assignments(engine: Engine, path: Path | str) -> Imported:
+def import_assignments(
+    engine: Engine, path: Path | str, actor: str = UNNAMED, *, at_ms: int | None = None
+) -> Imported:
     """Import who holds a seat of which entitlement, all or nothing; docs/importing.md has the columns.
+
+    Parameters
+    ----------
+    actor
+        Who imports, for the audit.
+    at_ms
+        When; None: now.
 
     Raises
     ------
@@ -146,9 +165,8 @@ def import_assignments(engine: Engine, path: Path | str) -> Imported:
         Names file, row and column.
     """
     rows = read_table(Path(path), ("entitlement", "valid_from"), ("person", "host", "valid_to"))
-    done = Imported()
     origins: dict[int, Row] = {}
-    with importing(engine) as connection:
+    with importing(engine, Import(Path(path), actor, at_ms)) as (connection, done):
         for row in rows:
             number, outcome = _put_assignment(connection, row)
             if number in origins:

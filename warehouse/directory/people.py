@@ -14,6 +14,8 @@ from sqlalchemy import Connection, Engine
 from warehouse import schema
 from warehouse.directory.accounts import ALWAYS_ON, ensure_account
 from warehouse.directory.storing import (
+    UNNAMED,
+    Import,
     Imported,
     check_days,
     currency_of,
@@ -41,10 +43,19 @@ Values = dict[str, Any]
 Put = Callable[[Connection, str, Sequence[Row], Imported], None]
 
 
-def import_directory(engine: Engine, path: Path | str) -> Imported:
+def import_directory(
+    engine: Engine, path: Path | str, actor: str = UNNAMED, *, at_ms: int | None = None
+) -> Imported:
     """Import organization, offices, departments, cost centers, people, accounts and hosts, all or nothing.
 
     docs/importing.md has the columns; a file without a column `record` holds people.
+
+    Parameters
+    ----------
+    actor
+        Who imports, for the audit.
+    at_ms
+        When; None: now.
 
     Raises
     ------
@@ -52,8 +63,7 @@ def import_directory(engine: Engine, path: Path | str) -> Imported:
         Names file, row and column.
     """
     rows = read_table(Path(path), ("code",), COLUMNS)
-    done = Imported()
-    with importing(engine) as connection:
+    with importing(engine, Import(Path(path), actor, at_ms)) as (connection, done):
         for record in RECORDS:
             for code, found in _by_code(rows, record).items():
                 _PUT[record](connection, code, found, done)

@@ -11,6 +11,8 @@ from sqlalchemy import Connection, Engine
 
 from warehouse import schema
 from warehouse.directory.storing import (
+    UNNAMED,
+    Import,
     Imported,
     check_days,
     currency_of,
@@ -40,8 +42,17 @@ Tree = dict[Codes, list[Row]]
 """Rows by what they speak of: (project,), (project, phase) or (project, phase, task)."""
 
 
-def import_projects(engine: Engine, path: Path | str) -> Imported:
+def import_projects(
+    engine: Engine, path: Path | str, actor: str = UNNAMED, *, at_ms: int | None = None
+) -> Imported:
     """Import projects, clients, phases and tasks, all or nothing; docs/importing.md has the columns.
+
+    Parameters
+    ----------
+    actor
+        Who imports, for the audit.
+    at_ms
+        When; None: now.
 
     Raises
     ------
@@ -52,8 +63,7 @@ def import_projects(engine: Engine, path: Path | str) -> Imported:
         Path(path), ("project",), ("phase", "task", *PROJECT_COLUMNS, *PHASE_COLUMNS, *TASK_COLUMNS)
     )
     tree = _tree(rows)
-    done = Imported()
-    with importing(engine) as connection:
+    with importing(engine, Import(Path(path), actor, at_ms)) as (connection, done):
         ids: dict[Codes, int] = {}
         for codes, found in tree.items():
             store = (_put_project, _put_phase, _put_task)[len(codes) - 1]

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine
 
 from warehouse import schema
 from warehouse.directory.storing import (
+    Import,
     Imported,
     Stretch,
     check_days,
@@ -34,6 +35,7 @@ OPTIONAL = (
 SCOPE = ("person_id", "project_id", "office_id", "application_id", "currency")
 DIRECTIONS = ("up", "nearest", "down")
 LEVELS = ("line", "session", "month")
+DEFAULTS = {"increment_ms": 0, "direction": "nearest", "level": "line"}
 SETTLED = ("approved", "closed")
 """Status of the runs whose rates nobody may change."""
 Values = dict[str, Any]
@@ -58,12 +60,12 @@ def import_rates(engine: Engine, path: Path | str, actor: str, *, at_ms: int | N
         rate that an approved run has used, an unknown person, project, office or application, ...
     """
     rows = read_table(Path(path), REQUIRED, OPTIONAL)
-    signed = {"author": actor, "created_ms": time.time_ns() // 1_000_000 if at_ms is None else at_ms}
-    done = Imported()
+    now = time.time_ns() // 1_000_000 if at_ms is None else at_ms
+    signed = {"author": actor, "created_ms": now}
     origins: dict[int, Row] = {}
-    with importing(engine) as connection:
+    with importing(engine, Import(Path(path), actor, now)) as (connection, done):
         for row in rows:
-            number, outcome = _put_rate(connection, row, signed)
+            number, outcome = _put_rate(connection, row, signed, done)
             if number in origins:
                 message = f"the same scope and first day as row {origins[number].number}"
                 raise row.problem("valid_from", message, "remove one of them")
@@ -73,11 +75,11 @@ def import_rates(engine: Engine, path: Path | str, actor: str, *, at_ms: int | N
     return done
 
 
-def _put_rate(connection: Connection, row: Row, signed: Values) -> tuple[int, str]:
+def _put_rate(connection: Connection, row: Row, signed: Values, done: Imported) -> tuple[int, str]:
     key, values = _key(connection, row), _values(row)
     stored = stored_row(connection, schema.rate, key)
     if stored is None:
-        new = put(connection, schema.rate, key, {**values, **signed})
+        new = put(connection, schema.rate, key, {**values, **signed}, DEFAULTS)
         check_days(row, "valid_from", key["valid_from_on"], "valid_to", new.row.get("valid_to_on"))
         return new.id, new.outcome
     changed = {name for name, value in values.items() if value is not None and not _same(stored[name], value)}
@@ -85,6 +87,7 @@ def _put_rate(connection: Connection, row: Row, signed: Values) -> tuple[int, st
         return int(stored["id"]), "unchanged"
     _refuse_frozen(connection, row, int(stored["id"]), changed, values)
     now = put(connection, schema.rate, key, {**values, **signed})
+    done.notes.append({"rate": now.id, **{name: [stored[name], now.row[name]] for name in sorted(changed)}})
     check_days(row, "valid_from", key["valid_from_on"], "valid_to", now.row.get("valid_to_on"))
     return now.id, now.outcome
 
@@ -119,13 +122,15 @@ def _values(row: Row) -> Values:
         "rate_scaled": rate_scaled,
         "valid_to_on": row.day("valid_to"),
         "increment_ms": increment,
-        "direction": direction or "nearest",
-        "level": row.choice("level", LEVELS) or "line",
+        "direction": direction,
+        "level": row.choice("level", LEVELS),
     }
 
 
-def _increment_ms(row: Row) -> int:
-    minutes = row.decimal("increment_minutes") or 0
+def _increment_ms(row: Row) -> int | None:
+    minutes = row.decimal("increment_minutes")
+    if minutes is None:
+        return None
     milliseconds = minutes * 60_000
     if milliseconds != int(milliseconds) or milliseconds > 86_400_000:
         message = f"{minutes} minutes are no increment"

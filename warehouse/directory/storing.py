@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -16,7 +18,9 @@ from warehouse.errors import Problem
 from warehouse.money import minor_digits
 from warehouse.tabular import CLEAR, Row
 
-IMPORT_LOCK = 7_306_094  # any number, the same in every process that imports
+IMPORT_LOCK = 7_306_095  # any number, the same in every process that imports
+UNNAMED = "unnamed"
+"""Actor of an import whose caller does not say who it is."""
 FOREVER = "9999-12-31"
 
 _DIRECTORY = "import it first: `process-meter directory import FILE`"
@@ -29,13 +33,22 @@ _REMEDIES = {
 
 @dataclass
 class Imported:
-    """What an import did, by table: how many rows are `new`, `changed`, `unchanged`."""
+    """What an import did, by table: how many rows are `new`, `changed`, `unchanged`.
+
+    `notes` is what an auditor would ask about single changes; plain JSON without floats.
+    """
 
     counts: dict[str, Counter[str]] = field(default_factory=dict)
+    notes: list[dict[str, Any]] = field(default_factory=list)
 
     def add(self, table: str, outcome: str) -> None:
         """Count one row."""
         self.counts.setdefault(table, Counter())[outcome] += 1
+
+    @property
+    def has_written(self) -> bool:
+        """True when something is not as it was before."""
+        return any(count["new"] or count["changed"] for count in self.counts.values())
 
     def __str__(self) -> str:
         return "; ".join(
@@ -53,13 +66,29 @@ class Stored(NamedTuple):
     outcome: str
 
 
+class Import(NamedTuple):
+    """Which file, who, and when (None: now)."""
+
+    path: Path
+    actor: str
+    at_ms: int | None = None
+
+
 @contextmanager
-def importing(engine: Engine) -> Iterator[Connection]:
-    """Open the one transaction of an import; imports wait for each other."""
+def importing(engine: Engine, order: Import) -> Iterator[tuple[Connection, Imported]]:
+    """Open the one transaction of an import, and audit it if it wrote; imports wait for each other."""
+    from warehouse.ledger import record_event  # noqa: PLC0415  the ledger reads pseudonyms from this package
+
+    done = Imported()
     with store.writing(engine) as connection:
         if connection.dialect.name == "postgresql":  # on SQLite the transaction is the lock
             connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": IMPORT_LOCK})
-        yield connection
+        yield connection, done
+        if done.has_written:
+            detail = {table: dict(count) for table, count in done.counts.items()}
+            notes = {"notes": done.notes} if done.notes else {}
+            now = time.time_ns() // 1_000_000 if order.at_ms is None else order.at_ms
+            record_event(connection, order.actor, "import", order.path.name, {**detail, **notes}, now)
 
 
 def put(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import date
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from warehouse import frames
+from warehouse import frames, store
 
 Use = Callable[[Engine, str], None]
 
@@ -29,6 +30,28 @@ def test_a_rate_no_run_has_used_can_change(rated: Engine, files: Any) -> None:
     assert files.bring(rated, "rates", text) == "rates: 0 new, 1 changed, 0 unchanged"
     changed = frames.rates(rated).collect().row(0, named=True)
     assert (changed["rate_scaled"], changed["valid_to"]) == (140_000, date(2027, 1, 1))
+
+
+def test_an_empty_cell_leaves_the_terms_of_a_rate(rated: Engine, files: Any) -> None:
+    text = (
+        "rate,currency,valid_from,application,increment_minutes,direction,level\n15,EUR,2027-01-01,draw,,,\n"
+    )
+    files.bring(rated, "rates", text)
+    changed = frames.rates(rated).collect().row(1, named=True)
+    assert (changed["rate_scaled"], changed["increment_ms"], changed["direction"], changed["level"]) == (
+        *(150_000, 360_000, "up", "month"),
+    )
+
+
+def test_a_changed_rate_is_audited_with_what_it_was(rated: Engine, files: Any) -> None:
+    files.bring(rated, "rates", CHANGE)
+    files.bring(rated, "rates", CHANGE)  # changes nothing
+    events = store.read(rated, "SELECT actor, action, subject, at_ms, detail FROM audit_event ORDER BY id")
+    assert [row[:4] for row in events.rows()[-2:]] == [("eva", "import", "rates.csv", 1_700)] * 2
+    assert json.loads(events["detail"][-1]) == {
+        "rates": {"changed": 1},
+        "notes": [{"rate": 1, "rate_scaled": [125_000, 140_000]}],
+    }
 
 
 def test_the_same_scope_in_two_currencies_is_two_scopes(filled: Engine, files: Any) -> None:

@@ -68,7 +68,7 @@ def execute(
                     kernel_name="python3",
                     language="python",
                     progress_bar=False,
-                    kernel_manager_class=_kernel({**environment, **own}),
+                    kernel_manager_class=_kernel(Path(settings), {**environment, **own}),
                 )
         except PapermillExecutionError as error:
             raise NotebookStopped(_one_line(error)) from None
@@ -87,7 +87,7 @@ def _event_loop() -> Iterator[None]:
             loop.close()
 
 
-def _kernel(environment: Mapping[str, str]) -> type[AsyncKernelManager]:
+def _kernel(settings: Path, environment: Mapping[str, str]) -> type[AsyncKernelManager]:
     # Jupyter replaces $name in a kernel's environment; a password may well contain a $.
     literal = {name: value.replace("$", "$$") for name, value in environment.items()}
     spec = KernelSpec(
@@ -100,6 +100,10 @@ def _kernel(environment: Mapping[str, str]) -> type[AsyncKernelManager]:
 
     class Kernel(AsyncKernelManager):
         """Starts the interpreter that runs this program."""
+
+        @default("connection_file")
+        def _keep_beside_settings(self) -> str:
+            return str(settings / "kernel.json")  # a service account may have no home of its own
 
         @default("transport_encryption")
         def _encrypt(self) -> str:

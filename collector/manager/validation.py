@@ -12,6 +12,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from typing import cast
 from zoneinfo import available_timezones
 
 from collector import protocol
@@ -115,10 +116,10 @@ def _take(record: protocol.Record | wire.BrokenRecord, known: Known, judged: Jud
         _take_session(record, known, judged)
     elif isinstance(record, wire.Watch):
         _take_watch(record, known, judged)
-    elif isinstance(record, wire.Project):
-        _take_project(record, known, judged)
     elif isinstance(record, wire.BrokenRecord):
         raise BadRecord(record.reason)
+    else:
+        _take_project(cast("protocol.ProjectRecord", record), known, judged)
 
 
 # --- Sessions ----------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import ssl
 import time
 import zlib
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -186,6 +186,12 @@ def test_what_comes_through_a_proxy_or_another_site_is_not_this_machine(
     assert agent.ask("GET", "/v1/live", headers=headers)[0] == 200
 
 
+def test_a_revoked_agent_sees_nothing_live(engine: Engine, agent: Client) -> None:
+    enrollment.revoke(engine, agent.agent, NOON)
+
+    assert agent.ask("GET", "/v1/live", headers={"Host": "meter.example"})[0] == 401
+
+
 def test_health_says_that_the_warehouse_answers(stranger: Client) -> None:
     assert stranger.ask("GET", "/v1/health") == (200, {"status": "ok", "protocol": 1, "policy_version": 1})
 
@@ -257,6 +263,12 @@ def test_a_bad_body_is_refused_with_its_status(
 )
 def test_a_bad_enrollment_is_refused_with_its_status(stranger: Client, sent: bytes, status: int) -> None:
     assert refused(stranger.ask("POST", "/v1/enroll", sent))[0] == status
+
+
+def test_a_body_without_end_is_not_read_to_its_end(stranger: Client, agent: Client) -> None:
+    with suppress(ConnectionError):  # it may hang up before the body is through
+        assert stranger.ask("POST", "/v1/enroll", b" " * 3_000_000)[0] == 413
+    assert agent.ask("GET", "/v1/health")[0] == 200
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from itertools import pairwise
 from typing import Any
@@ -93,6 +94,21 @@ def test_the_same_batch_again_changes_nothing(both_engines: Engine) -> None:
     assert (first.acknowledged, first.quarantined) == (5, 1)
     assert (again.acknowledged, again.quarantined) == (5, 0)
     for table in ("session", "segment", "watch_interval", "project_entry", "quarantine"):
+        assert rows(both_engines, f"SELECT count(*) FROM {table}") == [(1,)], table
+
+
+def test_one_batch_sent_many_times_at_once_is_stored_once(both_engines: Engine) -> None:
+    agent = new_agent(both_engines).agent
+    body = batch(
+        [session(client_device="thin-7"), segment(0, 60), {"kind": "riddle"}, watch(0, 60), project()]
+    )
+
+    with ThreadPoolExecutor(6) as threads:
+        answers = list(threads.map(lambda _: take(both_engines, agent, body), range(6)))
+
+    assert [answer.acknowledged for answer in answers] == [5] * 6
+    assert sum(answer.quarantined for answer in answers) == 1
+    for table in ("session", "segment", "watch_interval", "project_entry", "quarantine", "delivery"):
         assert rows(both_engines, f"SELECT count(*) FROM {table}") == [(1,)], table
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -94,6 +95,16 @@ def test_what_is_shown_reads_well() -> None:
     assert '[license.applications."femora.25"]\n' in shown
     assert "idle_timeout_seconds = 100" in shown
     assert "gap_floor_seconds = 60\npoll_seconds = 1\n" in shown
+
+
+def test_the_example_of_the_documentation_is_a_good_file() -> None:
+    page = Path(__file__).parents[3] / "docs" / "policy-file.md"
+    example = page.read_text(encoding="utf-8").split("```toml")[1].split("```")[0]
+
+    documents = parse(example, page.name)
+
+    assert documents["license"]["applications"] == {"draftline-cad": {"signal": "presenting"}}
+    refuse_short_timeouts(documents, page.name)
 
 
 def test_a_table_left_out_is_not_there() -> None:

@@ -76,6 +76,8 @@ class Terms:
         union, full, foreground or equal_split.
     is_unknown_busy
         Whether unobserved time counts as busy: for the upper bound of a bill alone.
+    newest_rate
+        For a period that was billed before: the newest rate version known then, see `pricing.with_rate`.
     """
 
     starts_on: date
@@ -83,6 +85,7 @@ class Terms:
     quantum_per_hour: int = 1000
     overlap: str = "union"
     is_unknown_busy: bool = False
+    newest_rate: int | None = None
 
 
 @dataclass(frozen=True)
@@ -129,7 +132,7 @@ def charge(evidence: Evidence, tariff: Tariff, policy: Policy, terms: Terms) -> 
     known = pieces.filter(pl.col("person_id").is_not_null())
     counted = without_overlap(in_force(known, _entry_spans(evidence.entries)), terms.overlap)
     judged = judge(work(counted, days, evidence.entries), tariff)
-    priced = pricing.with_rate(judged, tariff.rates)
+    priced = pricing.with_rate(judged, tariff.rates, terms.newest_rate)
     is_billable = pl.col("chargeable") & pl.col("rate_id").is_not_null()
     on_lines = priced.filter(pl.col("fault").is_null() & (is_billable | ~pl.col("chargeable")))
     lines = pricing.lines(_without_rate_of_free_time(on_lines), terms.quantum_per_hour)

@@ -24,7 +24,7 @@ LINE_KEYS = (*WORK_KEYS, "rate_id")
 _MONTH_KEYS = tuple(key for key in LINE_KEYS if key not in ("day", "office"))
 
 
-def with_rate(work: pl.DataFrame, rates: pl.DataFrame) -> pl.DataFrame:
+def with_rate(work: pl.DataFrame, rates: pl.DataFrame, newest: int | None = None) -> pl.DataFrame:
     """Find the rate version of each row: the most special one that is valid on its day, in its currency.
 
     Precedence: person-project, project-application, office-application, application, default.
@@ -35,6 +35,9 @@ def with_rate(work: pl.DataFrame, rates: pl.DataFrame) -> pl.DataFrame:
         `day`, the columns of `SCOPES`, `currency` (the payer's), ...
     rates
         The frame `rates` of warehouse/frames.py; null in a scope means any.
+    newest
+        The newest rate version known when the period was billed: what came later counts only where none of
+        those fits. None: all count alike.
 
     Returns
     -------
@@ -51,6 +54,11 @@ def with_rate(work: pl.DataFrame, rates: pl.DataFrame) -> pl.DataFrame:
         [_fitting(wanted, _of_scope(rates, scope), scope) for scope in _scopes(rates)]
         or [wanted.clear().with_columns(rate_id=pl.lit(None, pl.Int64), weight=pl.lit(0, pl.Int32))]
     )
+    if newest is not None:
+        is_old = pl.col("rate_id") <= newest
+        found = found.with_columns(
+            weight=pl.when(is_old).then(pl.col("weight") + 2 ** len(SCOPES)).otherwise("weight")
+        )
     best = found.filter(pl.col("weight") == pl.col("weight").max().over("day", *SCOPES, "currency"))
     _refuse_two(best)
     terms = rates.select("rate_id", "rate_scaled", "increment_ms", "direction", "level")

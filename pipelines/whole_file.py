@@ -1,0 +1,49 @@
+"""Files that are there whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import mkstemp
+
+from warehouse.errors import Problem
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Give the path of a draft beside the wanted file, and rename it when all is written.
+
+    Raises
+    ------
+    Problem
+        The folder is absent or cannot be written to, or the path is a folder.
+    """
+    draft = _draft(path)
+    try:
+        yield draft
+        with draft.open("rb+") as file:
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except OSError as error:
+        raise _refused(path, error) from error
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _draft(path: Path) -> Path:
+    if path.is_dir():
+        raise Problem(f"{path} is a folder", "name a file")
+    try:
+        descriptor, name = mkstemp(dir=path.absolute().parent, prefix=f".{path.name}.")
+    except OSError as error:
+        raise _refused(path, error) from error
+    os.close(descriptor)
+    draft = Path(name)
+    draft.chmod(0o600)  # it holds names and amounts
+    return draft
+
+
+def _refused(path: Path, error: OSError) -> Problem:
+    return Problem(f"{path} cannot be written: {error.strerror}", "check the folder and its permissions")

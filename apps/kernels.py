@@ -8,12 +8,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from tornado.ioloop import PeriodicCallback
 
-from apps import report_links
+from apps import kept, report_links
 
 ABANDONED_SECONDS = 45
 """A kernel without a page connected to it for that long is closed; most pages need theirs only to be made."""
@@ -89,6 +90,7 @@ class MadeAhead:
     def __init__(self, environment: dict[str, str]) -> None:
         self.environment = {**os.environ, **environment}
         self.reports = environment[report_links.FOLDER]
+        self.folder = Path(environment[kept.FOLDER])
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -98,7 +100,9 @@ class MadeAhead:
 
     def _make(self) -> None:
         if self.process is None or self.process.poll() is not None:
-            self.process = subprocess.Popen([sys.executable, "-P", "-m", "apps.ahead"], env=self.environment)
+            command = [sys.executable, "-P", "-m", "apps.ahead"]
+            # Ctrl-C is for the server, which ends this process itself.
+            self.process = subprocess.Popen(command, env=self.environment, start_new_session=True)
 
     def stop(self) -> None:
         """End the process if it is still at work."""

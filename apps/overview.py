@@ -192,7 +192,9 @@ def _over_time(window: Window, use: Utilization) -> Iterator[Markup]:
     labeled = stretches.with_columns(label=pl.col("start").dt.strftime(LABELS[grain]))
     yield page.words(_grain_words(grain, stretches["start"][-1], window))
     says = f"Hours by state and {grain}, {window.words.lower()}"
-    yield page.chart(charts.utilization_over_time(labeled), says)
+    figure = charts.utilization_over_time(labeled)
+    # As many labels as fit side by side on a phone.
+    yield page.chart(figure.update_layout(xaxis={"nticks": 7, "tickangle": 0}), says)
     yield page.more("The numbers", page.table(labeled, OVER_TIME, says))
     yield page.on(downloads.links(f"over-time-{window.code}", labeled, OVER_TIME))
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ipaddress
 import logging
 import os
+import shutil
 import socket
 import tempfile
 from collections.abc import Callable
@@ -17,9 +18,10 @@ from pathlib import Path
 from typing import Any
 
 import plotly
+from jupyter_core.utils import run_sync
 from tornado.httpserver import HTTPServer
 from tornado.ioloop import IOLoop, PeriodicCallback
-from tornado.web import StaticFileHandler
+from tornado.web import StaticFileHandler, authenticated
 from traitlets import List
 from traitlets.config import Config
 from voila.app import Voila
@@ -131,22 +133,44 @@ def listen(host: str, port: int) -> socket.socket:
 class Screen(TornadoVoilaHandler):  # type: ignore[misc]
     """Answers one address with one notebook."""
 
+    def initialize(self, figures: Path | None = None, **settings: Any) -> None:
+        """Take what Voila takes, and the file that the whole page is made of, where there is one."""
+        super().initialize(**settings)
+        self.figures = figures
+
+    @authenticated
     async def get(self) -> None:
-        """Render the notebook, cell by cell, unless too many pages are open already."""
-        if len(self.kernel_manager.list_kernel_ids()) >= MOST_KERNELS:
+        """Render the notebook cell by cell; a page that is the same for everybody is rendered once."""
+        stamp = self.figures.stat().st_mtime_ns if self.figures and self.figures.exists() else 0
+        made_of, page = _rendered.get(self.notebook_path, (0, ""))
+        if stamp and stamp == made_of:
+            self.finish(page)
+        elif len(self.kernel_manager.list_kernel_ids()) >= MOST_KERNELS:
             self.set_status(503)
             self.set_header("Retry-After", "60")
             self.finish("<p>Too many pages are open at once. Close some, or come back in a minute.</p>")
-            return
-        await super().get()
+        else:
+            _rendered[self.notebook_path] = (stamp, await self._render())
+
+    async def _render(self) -> str:
+        parts = []
+        async for part in self.get_generator():
+            self.write(part)
+            self.flush()
+            parts.append(part)
+        return "".join(parts)
+
+
+_rendered: dict[str, tuple[int, str]] = {}
+"""By notebook: of which figures, and the page."""
 
 
 class Files(StaticFileHandler):
     """Files of ours that never hold anything about anybody."""
 
     def set_extra_headers(self, path: str) -> None:  # noqa: ARG002
-        """Say that a browser may keep the file for an hour."""
-        self.set_header("Cache-Control", "max-age=3600")
+        """Say that a browser may keep the file, and asks whether it is still the same."""
+        self.set_header("Cache-Control", "no-cache")
         self.set_header("X-Content-Type-Options", "nosniff")
 
 
@@ -206,7 +230,14 @@ class Screens(Voila):  # type: ignore[misc]
             "template_paths": self.template_paths,
             "config": self.config,
             "voila_configuration": self.voila_configuration,
+            "figures": self.made_ahead.folder / "overview.html" if name == "overview" else None,
         }
+
+    def stop(self) -> None:
+        """End every kernel at once: one that is just starting would complain of an interrupt."""
+        self.made_ahead.stop()
+        run_sync(self.kernel_manager.shutdown_all)(now=True)
+        shutil.rmtree(self.connection_dir, ignore_errors=True)
 
     def listen(self) -> None:
         """Answer at the socket until interrupted; then end every kernel."""
@@ -222,7 +253,6 @@ class Screens(Voila):  # type: ignore[misc]
         except KeyboardInterrupt:
             pass
         finally:
-            self.made_ahead.stop()
             self.stop()
 
 
@@ -254,6 +284,10 @@ def _settings(host: str, scratch: Path, environment: dict[str, str]) -> Config:
             "root_dir": str(FOLDER),
             "connection_dir_root": str(scratch),
             "log_level": logging.ERROR,
+        },
+        # The start page is where everybody comes back to, faster than a kernel starts.
+        VoilaKernelManager={
+            "kernel_pools_config": {"default": {"pool_size": 1}, "landing.ipynb": {"pool_size": 2}}
         },
         # Other accounts of this machine can connect to a kernel's ports; without its key they get nothing.
         KernelManager={"transport_encryption": "required"},

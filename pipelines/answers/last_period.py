@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 
 from pipelines.answers import e2p_charges
 from warehouse import frames
+from warehouse.ledger import NOT_BILLED
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class LastPeriod:
     Attributes
     ----------
     billed_minor, held_minor
-        Amount by currency: of all billable lines, and of those of them whose last review is a hold.
+        Amount by currency: of the billable lines that are neither held nor written off, and of the held ones.
     not_assigned_ms
         Billable time that no project took; None where the run does not say.
     by_payer
@@ -49,18 +50,27 @@ def answer(engine: Engine, now: datetime) -> LastPeriod:
     charges = e2p_charges.answer(engine, now=now)
     lines = frames.charge_lines(engine, charges.run).filter("billable").collect()
     held = lines.filter(pl.col("review") == "hold")
-    payers = charges.by_project.select("project", "payer").unique()
     totals = frames.runs(engine).filter(pl.col("run") == charges.run).collect()["totals"].item()
     return LastPeriod(
         run=charges.run,
         period=charges.period,
         status=charges.status,
-        billed_minor=_by_currency(lines),
+        billed_minor=_by_currency(lines.filter(_is_billed())),
         held_minor=_by_currency(held),
         not_assigned_ms=_not_assigned(json.loads(totals or "{}")),
-        by_payer=_by_payer(lines.join(payers, on="project", how="left")),
+        by_payer=_by_payer(lines.join(_payers(engine), on="project", how="left")),
         made_at=now,
     )
+
+
+def _is_billed() -> pl.Expr:
+    return ~pl.col("review").is_in(NOT_BILLED).fill_null(value=False)
+
+
+def _payers(engine: Engine) -> pl.DataFrame:
+    cost_center = pl.lit("cost center ") + pl.col("cost_center")
+    payer = pl.coalesce("client_name", "client", cost_center, pl.lit("no payer"))
+    return frames.projects(engine).select("project", payer=payer).collect()
 
 
 def _by_currency(lines: pl.DataFrame) -> dict[str, int]:
@@ -74,7 +84,7 @@ def _by_payer(lines: pl.DataFrame) -> pl.DataFrame:
         lines.group_by("payer", "currency")
         .agg(
             lines=pl.len().cast(pl.Int64),
-            amount_minor=amount.sum(),
+            amount_minor=amount.filter(_is_billed()).sum(),
             held_minor=amount.filter(pl.col("review") == "hold").sum(),
         )
         .select("payer", "lines", "amount_minor", "held_minor", "currency")

@@ -63,30 +63,44 @@ def _joined(arguments: Sequence[str]) -> list[str]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    common = argparse.ArgumentParser(add_help=False)
+    # Suppressed where not given, so that both places of `project --home DIR set --home DIR` work.
+    common = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
     common.add_argument("--home", type=Path, help="the agent's folder (default: PROCESS_METER_AGENT_HOME)")
     common.add_argument("--debug", action="store_true", help="show a traceback on failure")
     parser = argparse.ArgumentParser(
         prog="process-meter-agent",
         description="Meters the listed applications of this logon session.",
         epilog=f"example: {EXAMPLES['enroll']}",
+        formatter_class=_formatter,
     )
     parser.add_argument("--version", action="version", version=VERSION)
+    parser.set_defaults(home=None, debug=False)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def add(name: str, text: str) -> argparse.ArgumentParser:
-        example = f"example: {EXAMPLES[name]}"
-        return commands.add_parser(name, help=text, description=text, epilog=example, parents=[common])
+        return commands.add_parser(
+            name,
+            help=text,
+            description=text,
+            epilog=f"example: {EXAMPLES[name]}",
+            parents=[common],
+            formatter_class=_formatter,
+        )
 
     _add_enroll(add("enroll", "Enroll this host with a manager, by a one-time token."))
     add("run", "Meter until ended by a signal.").set_defaults(command=_run)
     status = add("status", "Say how this agent is doing.")
     status.add_argument("--json", action="store_true", help="machine-readable output")
     status.set_defaults(command=_status)
-    _add_project(add("project", "Show or set the project that billed applications work for."))
+    _add_project(add("project", "Show or set the project that billed applications work for."), common)
     shown = add("show-my-data", "Print everything that is held here and will be sent.")
     shown.set_defaults(command=_show_my_data)
     return parser
+
+
+def _formatter(prog: str) -> argparse.HelpFormatter:
+    # With a width it does not load shutil, and with that every compression there is.
+    return argparse.HelpFormatter(prog, width=100)
 
 
 def _add_enroll(parser: argparse.ArgumentParser) -> None:
@@ -103,10 +117,11 @@ def _add_enroll(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(command=_enroll)
 
 
-def _add_project(parser: argparse.ArgumentParser) -> None:
+def _add_project(parser: argparse.ArgumentParser, common: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(required=True, metavar="show|set")
-    actions.add_parser("show", help="show the project").set_defaults(command=_show_project)
-    chosen = actions.add_parser("set", help="set the project, from now on")
+    shown = actions.add_parser("show", help="show the project", parents=[common])
+    shown.set_defaults(command=_show_project)
+    chosen = actions.add_parser("set", help="set the project, from now on", parents=[common])
     chosen.add_argument("number", metavar="NUMBER")
     chosen.add_argument("--phase", help="phase (WBS2)")
     chosen.add_argument("--task", help="task (WBS3)")
@@ -186,13 +201,22 @@ def _run(given: argparse.Namespace) -> int:
     refuse_two_collectors_briefly()
     home = _home(given)
     enrolled = home.enrolled()
-    if enrolled.url.startswith("http://") and "ssl" not in sys.modules:
-        # http.client loads ssl if it can; to talk to this machine alone, that would be wasted memory.
-        sys.modules["ssl"] = None  # type: ignore[assignment]
+    if enrolled.url.startswith("http://"):
+        _spare_openssl()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     with home.alone():
         _serve(home, enrolled)
     return 0
+
+
+def _spare_openssl() -> None:
+    """Keep OpenSSL out of a process that talks to this machine alone: it would be a fifth of its memory.
+
+    `http.client` loads `ssl` if it can, and `hashlib` its hashes; both do without.
+    """
+    for name in ("ssl", "_hashlib"):
+        if name not in sys.modules:
+            sys.modules[name] = None  # type: ignore[assignment]
 
 
 def _serve(home: Home, enrolled: Enrolled) -> None:

@@ -17,6 +17,8 @@ from collector.agent.sample import Sample
 from collector.agent.watch import CLOCK_STEP_MS, Watch
 from collector.protocol import Attention, CollectionPolicy, PresenceRecord, Record
 
+LATE_MS = 100
+"""So much older than the previous sample an input may be that is new nevertheless."""
 SLEEP_MS = 2_000
 """A larger jump of boot time over monotonic time means that the machine slept."""
 STALL_MS = 5_000
@@ -107,9 +109,7 @@ class Meter:
         slept_ms = now.slept_ms - before.slept_ms
         awake_ms = now.boot_ms - slept_ms if slept_ms > SLEEP_MS else now.boot_ms
         watched = awake_ms - before.boot_ms <= max(STALL_MS, policy.gap_floor_ms)
-        input_ms = sample.last_input_ms
-        if input_ms is not None and not max(before.boot_ms, view.last_input_ms) < input_ms <= now.boot_ms:
-            input_ms = None
+        input_ms = _new_input(sample.last_input_ms, view.last_input_ms, before.boot_ms, now.boot_ms)
         return Stretch(before.boot_ms, awake_ms, now.boot_ms, watched, input_ms)
 
     def _forget_boot(self, sample: Sample) -> None:
@@ -193,6 +193,16 @@ class Meter:
                 records.append(session.record(over=True))
                 self._sessions.remove(session)
         return records
+
+
+def _new_input(seen_ms: int | None, known_ms: int, start_ms: int, end_ms: int) -> int | None:
+    """Return where in a stretch the last input lies, if it is one that was not known before.
+
+    One that was made after the last look, but before the sample was taken from it, counts as right after.
+    """
+    if seen_ms is None or not max(known_ms, start_ms - LATE_MS) < seen_ms <= end_ms:
+        return None
+    return min(max(seen_ms, start_ms + 1), end_ms)
 
 
 def _elsewhere(sample: Sample) -> Attention:

@@ -104,7 +104,7 @@ class Passage:
         if timeline.until_ms < end_ms:
             self._settle(session)
             timeline.add(end_ms, self._unseen(session, "suspended" if self.stretch.watched else "unobserved"))
-        if session.exited_ms is not None or self.after.session != session.id:
+        if self.after.session != session.id:
             self._settle(session)
             return
         self._credit(session)
@@ -149,8 +149,8 @@ class Passage:
         if self.after.session != session.id or self.before is None:
             return
         input_ms = self.after.last_input_ms
-        stayed = self.stretch.watched and not self.moved
-        if stayed or self.stretch.end_ms - input_ms <= FOCUS_INPUT_MS:
+        got = self.stretch.input_ms is not None and self.stretch.watched and not self.moved
+        if got or self.stretch.end_ms - input_ms <= FOCUS_INPUT_MS:
             session.since_ms = max(session.since_ms, input_ms + session.anchor_ms)
 
     def _settle(self, session: OpenSession) -> None:

@@ -105,6 +105,7 @@ class _DisplayView:
         self._knows_pids = display.has_extension("X-Resource")
         atom = display.intern_atom
         self._active, self._check = atom("_NET_ACTIVE_WINDOW"), atom("_NET_SUPPORTING_WM_CHECK")
+        self._supported = atom("_NET_SUPPORTED")
         self._clients, self._pid = atom("_NET_CLIENT_LIST"), atom("_NET_WM_PID")
         self._saver, self._lock = atom("_SCREENSAVER_STATUS"), atom("LOCK")
         self._stale = {self._active, self._check, self._saver}
@@ -171,7 +172,7 @@ class _DisplayView:
     def _has_manager(self) -> bool:
         """Whether a living window manager tells which window is active."""
         named = self._property(self._root, self._check, Xatom.WINDOW)
-        if not named or self._root.get_full_property(self._active, Xatom.WINDOW) is None:
+        if not named or self._active not in self._property(self._root, self._supported, Xatom.ATOM):
             return False
         try:
             itself = self._display.create_resource_object("window", named[0])

@@ -30,6 +30,15 @@ def test_a_session_closes_at_the_exit_five_seconds_later() -> None:
     assert (closed.state, closed.ended_ms, closed.end_uncertainty_ms) == ("closed", NINE + 1300, 0)
 
 
+def test_an_exit_before_the_last_sample_ends_the_session_at_that_sample() -> None:
+    desk = Desk()
+    desk.at(0, instances=running(10))
+    desk.at(2, instances=running(10))
+    desk.at(3, instances=(), exits={running(10)[0].identity: BOOT + 1999})
+    desk.at(8)
+    assert desk.sessions()[-1].ended_ms == NINE + 2000
+
+
 def test_a_launcher_that_restarts_itself_within_five_seconds_is_one_session() -> None:
     desk = Desk()
     desk.at(0, instances=running(10), focus_pid=10, input=0)
@@ -225,6 +234,15 @@ def test_nobody_watches_while_the_machine_sleeps_or_the_agent_stalls() -> None:
     assert [row[:2] for row in _watched(desk)] == [(0, 6), (106, 107), (300, 301)]
 
 
+def test_a_step_of_the_wall_clock_starts_a_watch_on_the_new_clock() -> None:
+    desk = Desk()
+    desk.every_second(0, 5)
+    desk.wall_shift = 7200
+    desk.every_second(6, 8)
+    desk.records += desk.meter.stop()
+    assert [row[:2] for row in _watched(desk)] == [(0, 6), (7206, 7208)]
+
+
 def test_a_killed_agent_watched_until_its_last_checkpoint() -> None:
     desk = Desk()
     desk.every_second(0, 5)
@@ -334,6 +352,16 @@ def test_a_process_with_the_same_pid_after_a_restart_is_not_the_same_session() -
     assert states == [("open", "1"), ("closed", "1"), ("open", "7")]
 
 
+def test_a_launch_right_after_a_checkpoint_does_not_revive_what_vanished_meanwhile() -> None:
+    desk = Desk()
+    desk.at(0, instances=running(10))
+    desk.at(10)
+    desk.restart(drawing(7))
+    desk.at(100, instances=running(11, since=12))
+    states = [(r.state, r.session[-1]) for r in desk.sessions()]
+    assert states == [("open", "1"), ("closed", "1"), ("open", "7")]
+
+
 def test_a_new_start_of_the_host_ends_every_session_at_its_last_checkpoint() -> None:
     desk = Desk()
     desk.at(0, instances=running(10))
@@ -346,6 +374,18 @@ def test_a_new_start_of_the_host_ends_every_session_at_its_last_checkpoint() -> 
     closed = desk.sessions()[-1]
     assert (closed.state, closed.ended_ms) == ("closed", NINE + 10_000)
     assert closed.end_uncertainty_ms == 30_000
+
+
+def test_a_session_in_its_grace_keeps_its_end_when_the_host_starts_anew() -> None:
+    desk = Desk()
+    desk.at(0, instances=running(10))
+    desk.at(2, instances=())
+    desk.restart()
+    desk.boot_id = "boot-2"
+    desk.wall_shift = (BOOT + 40_000) / 1000
+    desk.at(60 - BOOT / 1000, last_input_ms=None)
+    closed = desk.sessions()[-1]
+    assert (closed.state, closed.ended_ms, closed.end_uncertainty_ms) == ("closed", NINE + 2000, 0)
 
 
 def test_a_session_in_its_grace_survives_a_kill() -> None:

@@ -117,3 +117,54 @@ def test_the_password_that_unlocks_the_screen_counts_for_who_gets_the_focus_back
     desk.at(301, instances=())
     desk.at(306)
     assert desk.segments()[-1] == (299.6, 301, "input", 299.6)
+
+
+def test_a_key_stroke_while_the_focus_moves_between_processes_of_one_session_ends_the_gap() -> None:
+    desk = Desk()
+    desk.at(0, instances=running(10, 11), focus_pid=10, input=0)
+    desk.every_second(1, 19)
+    desk.at(20, focus_pid=11, input=19.5)
+    desk.every_second(21, 90)
+    desk.at(91, instances=())
+    desk.at(96)
+    assert desk.segments() == [(0, 19.5, "input", 0), (19.5, 91, "no_input", 19.5)]
+
+
+def test_the_key_stroke_that_wakes_the_machine_counts_for_who_has_the_focus() -> None:
+    desk = Desk()
+    desk.at(0, instances=running(10), focus_pid=10, input=0)
+    desk.slept = 100
+    desk.at(103, input=101.5)
+    desk.at(104, instances=())
+    desk.at(109)
+    assert desk.segments() == [(0, 3, "input", 0), (3, 103, "suspended", 0), (103, 104, "input", 101.5)]
+
+
+def test_an_input_while_nobody_watched_is_not_known_to_be_anybodys() -> None:
+    desk = Desk()
+    desk.at(0, instances=running(10), focus_pid=10, input=0)
+    desk.at(100, input=90)
+    desk.at(101, instances=())
+    desk.at(106)
+    assert desk.segments()[-1] == (100, 101, "input", 0)
+
+
+def test_an_input_between_a_look_and_its_sample_is_not_missed() -> None:
+    desk = Desk()
+    desk.at(0, instances=running(10), focus_pid=10, input=0)
+    desk.every_second(1, 69)
+    desk.at(70)
+    desk.at(75, input=69.95)
+    desk.at(76, instances=())
+    desk.at(81)
+    assert desk.segments() == [(0, 70.001, "no_input", 0), (70.001, 76, "input", 70.001)]
+
+
+def test_an_older_input_that_was_not_seen_in_time_counts_from_when_it_is_seen() -> None:
+    desk = Desk()
+    desk.at(0, instances=running(10), focus_pid=10, input=0)
+    desk.every_second(1, 70)
+    desk.at(75, input=65)
+    desk.at(76, instances=())
+    desk.at(81)
+    assert desk.segments() == [(0, 70, "no_input", 0), (70, 76, "input", 0)]

@@ -104,7 +104,8 @@ def _news(batch: wire.ReceivedBatch, received_ms: int) -> dict[str, int | str]:
     return {
         "last_heard_ms": received_ms,
         "clock_offset_ms": received_ms - batch.sent_ms,
-        "backlog": batch.backlog,
+        # What waits once this batch is acknowledged.
+        "backlog": max(0, batch.backlog - len(batch.records)),
         "version": batch.agent_version,
     }
 

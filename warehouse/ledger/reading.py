@@ -36,19 +36,14 @@ SESSIONS, REVIEWS = pl.Schema(_SESSION_COLUMNS), pl.Schema(_REVIEW_COLUMNS)
 _SESSIONS = """
     SELECT charge_line.line_number AS line, session.id AS session, charge_line.kind, session.host_id,
            session.client_device_id, session.zone, session.source, session.started_ms AS started,
-           seen.ended, session.received_ms AS received, charge_share.active_ms, charge_share.pause_ms,
+           (SELECT max(segment.end_ms) FROM segment
+            WHERE segment.session_id = session.id AND segment.received_ms <= :cut_off) AS ended,
+           session.received_ms AS received, charge_share.active_ms, charge_share.pause_ms,
            charge_share.buffer_ms
     FROM charge_share
     JOIN charge_line ON charge_line.id = charge_share.charge_line_id
     JOIN billing_run ON billing_run.id = charge_line.billing_run_id
     JOIN session ON session.id = charge_share.session_id
-    JOIN (SELECT segment.session_id, max(segment.end_ms) AS ended FROM segment
-          WHERE segment.received_ms <= :cut_off AND segment.session_id IN
-                (SELECT charge_share.session_id FROM charge_share
-                 JOIN charge_line ON charge_line.id = charge_share.charge_line_id
-                 JOIN billing_run ON billing_run.id = charge_line.billing_run_id
-                 WHERE billing_run.number = :run)
-          GROUP BY segment.session_id) AS seen ON seen.session_id = session.id
     WHERE billing_run.number = :run
     ORDER BY charge_line.line_number, session.id
 """

@@ -39,13 +39,13 @@ def _mount(noun: str, run: Callable[[Any, Path], object]) -> None:
 def _directory(engine: Any, file: Path) -> object:
     from warehouse.directory import import_directory
 
-    return import_directory(engine, file)
+    return import_directory(engine, file, actor=operating_system_identity(), at_ms=now_ms())
 
 
 def _projects(engine: Any, file: Path) -> object:
     from warehouse.directory import import_projects
 
-    return import_projects(engine, file)
+    return import_projects(engine, file, actor=operating_system_identity(), at_ms=now_ms())
 
 
 def _rates(engine: Any, file: Path) -> object:
@@ -57,19 +57,19 @@ def _rates(engine: Any, file: Path) -> object:
 def _entitlements(engine: Any, file: Path) -> object:
     from warehouse.directory import import_entitlements
 
-    return import_entitlements(engine, file)
+    return import_entitlements(engine, file, actor=operating_system_identity(), at_ms=now_ms())
 
 
 def _assignments(engine: Any, file: Path) -> object:
     from warehouse.directory import import_assignments
 
-    return import_assignments(engine, file)
+    return import_assignments(engine, file, actor=operating_system_identity(), at_ms=now_ms())
 
 
 def _calendar(engine: Any, file: Path) -> object:
     from warehouse.directory import import_calendar
 
-    return import_calendar(engine, file)
+    return import_calendar(engine, file, actor=operating_system_identity(), at_ms=now_ms())
 
 
 _mount("directory", _directory)

@@ -73,7 +73,7 @@ TEMPLATE = go.layout.Template(
 )
 """The house style of every chart."""
 
-ROW_PX, BAR_PX = 52, 16
+ROW_PX, BAR_PX = 60, 16
 LONGEST_LINE, LONGEST_NAME = 42, 40  # characters that fit on a phone
 
 
@@ -389,7 +389,7 @@ def _bar_figure(names: Iterable[str], labels: Iterable[str], *, below_px: int = 
     if not texts:
         _note(figure, 0, 0, "Nothing to show.", xref="paper", xanchor="left", yanchor="middle")
     for row, text in enumerate(texts):
-        _note(figure, 0, row, text, xref="paper", xanchor="left", yanchor="bottom", yshift=BAR_PX // 2)
+        _note(figure, 0, row, text, xref="paper", xanchor="left", yanchor="bottom", yshift=BAR_PX // 2 + 1)
     return figure.update_layout(
         yaxis={
             "range": [len(texts) - 0.5, -0.8],  # the first row on top, with room for its label

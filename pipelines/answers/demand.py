@@ -99,15 +99,16 @@ def rank(demand: Demand) -> pl.DataFrame:
     Returns
     -------
     pl.DataFrame
-        One row per pool in use: pool, name, metric, key, unit (people, tokens, ...), owned (null: no
-        entitlement), peak, first_reached, minutes_at_peak, need_95 (enough for 95 % of the calendar),
-        minutes_above_owned (Float64, all hours).
+        One row per pool in use: pool, name, metric, licensed_by (the metric in words), key, unit (people,
+        tokens, ...), owned (null: no entitlement), peak, first_reached, minutes_at_peak, need_95 (enough for
+        95 % of the calendar), minutes_above_owned (Float64, all hours).
     """
     hours = union(demand.hours)
     need = percentiles(demand.curve, hours, 95).select("entitlement", need_95="demand")
     pools = demand.owned.pools.lazy().rename({"pool": "entitlement"})
     above = _minutes_above(demand.curve, pools)
     unit = pl.col("key").replace_strict(UNITS).alias("unit")
+    words = pl.col("metric").str.replace("_", " ").alias("licensed_by")
     return (
         peak(demand.used)
         .join(pools, on="entitlement")
@@ -119,7 +120,7 @@ def rank(demand: Demand) -> pl.DataFrame:
             nulls_last=True,
         )
         .select(
-            *(pl.col("entitlement").alias("pool"), "name", "metric", "key", unit, "owned", "peak"),
+            *(pl.col("entitlement").alias("pool"), "name", "metric", words, "key", unit, "owned", "peak"),
             *("first_reached", "minutes_at_peak", pl.col("need_95").fill_null(0), "minutes_above_owned"),
         )
         .collect()

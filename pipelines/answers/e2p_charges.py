@@ -13,6 +13,7 @@ from sqlalchemy import Engine
 
 from pipelines.answers.footer import Footer, source
 from pipelines.answers.wording import count, listing, safe
+from pipelines.billing import billed
 from warehouse import frames
 from warehouse.errors import Problem
 from warehouse.money import format_minor, format_rate, hours, hours_and_minutes
@@ -21,12 +22,14 @@ from warehouse.store import open_warehouse
 COLLECTED = ("usage", "month_rounding")
 """Kinds of lines of the period itself; the others adjust an earlier one."""
 
+LARGEST_FIRST = ("currency", "amount_minor")
+
 PREPARE = "prepare one with `process-meter billing draft --period 2026-10`"
 
 
 @dataclass(frozen=True)
 class Charges:
-    """The charge lines of one billing run.
+    """The charge lines of one billing run, without those that are held or written off.
 
     Attributes
     ----------
@@ -35,29 +38,37 @@ class Charges:
     by_project
         One row per payer, project and currency, largest first: payer, project, project_name, currency,
         quantity (hours as text), amount_minor, amount (text).
+    by_application
+        One row per application, rate and currency, largest first: application, rate (text), currency,
+        quantity (hours as text), amount_minor, amount.
     lines
-        One row per payer, project, phase, task, application, rate and currency: those, quantity (hours as
-        text), rate (text), amount_minor, amount, adjustment_minor (of that amount, what corrects earlier
+        One row per payer, project, phase, task, application, rate and currency, largest first: those, rate
+        and quantity as text, amount_minor, amount, adjustment_minor (of that amount, what corrects earlier
         periods), adjustment.
     currencies
         The currencies of the run, in order.
     claims
-        Markdown sentences: "run", "projects", "lines".
+        Markdown sentences: "run", "projects", "applications", "lines".
     """
 
     run: str
     period: str
     status: str
     by_project: pl.DataFrame
+    by_application: pl.DataFrame
     lines: pl.DataFrame
     currencies: list[str]
     claims: dict[str, str]
     footer: Footer
     results: dict[str, object]
 
-    def of_currency(self, currency: str) -> pl.DataFrame:
+    def projects_in(self, currency: str) -> pl.DataFrame:
         """Give `by_project` in one currency: amounts of two are never added or compared."""
         return self.by_project.filter(pl.col("currency") == currency)
+
+    def lines_in(self, currency: str) -> pl.DataFrame:
+        """Give `lines` in one currency."""
+        return self.lines.filter(pl.col("currency") == currency)
 
 
 def answer(engine: Engine | None = None, period: str = "", *, now: datetime | None = None) -> Charges:
@@ -79,16 +90,17 @@ def answer(engine: Engine | None = None, period: str = "", *, now: datetime | No
     opened = engine or open_warehouse()
     run = _run(opened, period)
     lines = frames.charge_lines(opened, run["run"]).collect()
-    billable = lines.filter("billable")
+    billable = billed(lines.filter("billable"))
     if billable.is_empty():
         raise Problem(
             f"Billing run {run['run']} charges nothing", f"see why: `process-meter billing show {run['run']}`"
         )
     named = _with_names(opened, billable)
-    by_project, by_line = _by_project(named), _by_line(named)
+    by_project, by_application, by_line = _by_project(named), _by_application(named), _by_line(named)
     claims = {
         "run": _claim_run(run, by_project, lines),
         "projects": _claim_projects(by_project),
+        "applications": _claim_applications(by_application),
         "lines": _claim_lines(by_line, lines),
     }
     return Charges(
@@ -96,6 +108,7 @@ def answer(engine: Engine | None = None, period: str = "", *, now: datetime | No
         period=run["period"],
         status=run["status"],
         by_project=by_project,
+        by_application=by_application,
         lines=by_line,
         currencies=by_project["currency"].unique().sort().to_list(),
         claims=claims,
@@ -134,13 +147,23 @@ def _with_names(engine: Engine, lines: pl.DataFrame) -> pl.DataFrame:
 
 
 def _by_project(named: pl.DataFrame) -> pl.DataFrame:
-    order = ("currency", "amount_minor", "project")
     return (
         named.group_by("payer", "project", "project_name", "currency", "quantum_per_hour")
         .agg(pl.col("quantity", "amount_minor").sum())
-        .sort(order, descending=[False, True, False])
+        .sort(*LARGEST_FIRST, "project", descending=[False, True, False])
         .pipe(_read_out)
         .select("payer", "project", "project_name", "currency", "quantity", "amount_minor", "amount")
+    )
+
+
+def _by_application(named: pl.DataFrame) -> pl.DataFrame:
+    return (
+        named.group_by("application", "rate_scaled", "currency", "quantum_per_hour")
+        .agg(pl.col("quantity", "amount_minor").sum())
+        .sort(*LARGEST_FIRST, "application", "rate_scaled", descending=[False, True, False, False])
+        .pipe(_read_out)
+        .with_columns(rate=_in_words("rate_scaled", format_rate))
+        .select("application", "rate", "currency", "quantity", "amount_minor", "amount")
     )
 
 
@@ -149,7 +172,7 @@ def _by_line(named: pl.DataFrame) -> pl.DataFrame:
     return (
         named.group_by(*place, "rate_scaled", "currency", "quantum_per_hour")
         .agg(pl.col("quantity", "amount_minor", "adjustment_minor").sum())
-        .sort(*place, "rate_scaled", nulls_last=True)
+        .sort(*LARGEST_FIRST, *place, "rate_scaled", descending=[False, True, *[False] * 6], nulls_last=True)
         .pipe(_read_out)
         .with_columns(
             rate=_in_words("rate_scaled", format_rate),
@@ -194,13 +217,14 @@ def _totals(by_project: pl.DataFrame) -> dict[str, str]:
 
 
 def _claim_run(run: dict[str, Any], by_project: pl.DataFrame, lines: pl.DataFrame) -> str:
-    free = lines.filter(~pl.col("billable")).height
+    free, billable = lines.filter(~pl.col("billable")).height, lines.filter("billable")
+    stopped = billable.height - billed(billable).height
     is_final = run["status"] == "closed"
     state = "closed and final" if is_final else f"still in status {run['status']}, so not final"
     return (
         f"Period {run['period']} charges **{listing(_totals(by_project).values())}** on "
-        f"{count(lines.height - free, 'line')}; {count(free, 'more line')} "
-        f"{'is' if free == 1 else 'are'} not chargeable. Run {run['run']} is {state}."
+        f"{count(billed(billable).height, 'line')}; {count(stopped, 'line')} held or written off and "
+        f"{count(free, 'line')} not chargeable are left out. Run {run['run']} is {state}."
     )
 
 
@@ -217,8 +241,17 @@ def _claim_projects(by_project: pl.DataFrame) -> str:
     )
 
 
+def _claim_applications(by_application: pl.DataFrame) -> str:
+    largest = [
+        f"**{safe(row['application'])}** at {row['rate']}, {row['amount']}"
+        for row in by_application.group_by("currency", maintain_order=True).first().to_dicts()
+    ]
+    applications = by_application["application"].n_unique()
+    return f"{count(applications, 'application')} make up the amount; the most comes from {listing(largest)}."
+
+
 def _claim_lines(by_line: pl.DataFrame, lines: pl.DataFrame) -> str:
-    adjusting = lines.filter(~pl.col("kind").is_in(COLLECTED)).height
+    adjusting = billed(lines).filter("billable", ~pl.col("kind").is_in(COLLECTED)).height
     if not adjusting:
         rows = count(by_line.height, "combination")
         return f"{rows} of project, phase, task, application and rate; nothing adjusts an earlier period."

@@ -278,8 +278,13 @@ def test_charges_are_read_as_they_were_approved(week: Engine) -> None:
         ("Drawing", "10.00 EUR/h", "890.00 EUR", "-10.00 EUR"),
         ("Simulation", "10.00 USD/h", "15.00 USD", None),
     ]
+    assert found.by_application.select("application", "rate", "quantity", "amount").rows() == [
+        ("Drawing", "10.00 EUR/h", "89.000", "890.00 EUR"),
+        ("Simulation", "10.00 USD/h", "1.500", "15.00 USD"),
+    ]
+    assert found.lines_in("EUR")["project"].to_list() == ["0077"]
     assert found.results["amount_minor"] == {"EUR": 89_000, "USD": 1_500}
-    assert found.of_currency("USD")["project"].to_list() == ["0078"]
+    assert found.projects_in("USD")["project"].to_list() == ["0078"]
     assert found.claims["lines"] == "1 line **adjusts earlier periods**, by -10.00 EUR in all."
 
 

@@ -1,4 +1,4 @@
-"""`process-meter directory|project|rate|entitlement|assignment|calendar`: what the organization knows already."""
+"""`process-meter directory|project|rate|entitlement|assignment|calendar`: what the organization knows."""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ import socket
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -166,7 +167,8 @@ def _ask_to_enroll(given: argparse.Namespace, zone: str) -> tuple[Enrolled, Coll
     request = EnrollmentRequest(
         token=_token(given), host=host, zone=zone, system=sys.platform, agent_version=VERSION
     )
-    answer = post_enrollment(Wire(given.url), request)
+    with closing(Wire(given.url)) as wire:
+        answer = post_enrollment(wire, request)
     agent, key = answer.get("agent"), answer.get("key")
     if not isinstance(agent, str) or not isinstance(key, str):
         raise AgentProblem(f"{given.url}: the answer names no agent", "see whether this is a manager's URL")
@@ -337,11 +339,8 @@ def _show_project(given: argparse.Namespace) -> int:
         print("No project is set.")
         return 0
     parts = {"project": project.number, "phase": project.phase, "task": project.task}
-    print(
-        ", ".join(f"{name} {value}" for name, value in parts.items() if value),
-        "since",
-        _moment(project.set_ms),
-    )
+    text = ", ".join(f"{name} {value}" for name, value in parts.items() if value)
+    print(f"{text}, since {_moment(project.set_ms)}")
     return 0
 
 

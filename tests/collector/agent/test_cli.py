@@ -1,0 +1,211 @@
+"""The command line: exit status, one clear line on stderr, what is printed."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+from small_manager import SmallManager
+
+from collector.agent.cli import load_sensor, main
+from collector.agent.home import Home
+from collector.agent.spool import Spool
+from collector.protocol import CollectionPolicy, MonitoredApplication, Signature, WatchRecord
+
+POLICY = CollectionPolicy(
+    version=4,
+    applications=(MonitoredApplication(code="cad", name="CAD", signatures=(Signature(executable="cad"),)),),
+)
+
+
+@pytest.fixture
+def manager() -> Iterator[SmallManager]:
+    with SmallManager() as made:
+        made.policy = asdict(POLICY)
+        yield made
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+    monkeypatch.setenv("PROCESS_METER_AGENT_HOME", str(tmp_path / "agent"))
+    monkeypatch.delenv("PROCESS_METER_ENROLLMENT_TOKEN", raising=False)
+    return Home(tmp_path / "agent")
+
+
+def enroll(manager: SmallManager, *arguments: str) -> int:
+    return main(["enroll", f"http://127.0.0.1:{manager.port}", *arguments])
+
+
+def test_enroll_keeps_the_key_and_the_policy_and_says_what_is_metered(
+    manager: SmallManager, home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert enroll(manager, "--token", "-starts-with-a-dash", "--zone", "Europe/Berlin") == 0
+    (asked,) = manager.enrollments
+    assert (asked["token"], asked["zone"], asked["protocol"]) == ("-starts-with-a-dash", "Europe/Berlin", 1)
+    assert home.enrolled().agent == "agent-1"
+    assert json.loads(home.policy.read_text())["version"] == 4
+    assert "It meters: CAD." in capsys.readouterr().out
+
+
+def test_the_token_comes_from_a_file_the_environment_or_standard_input(
+    manager: SmallManager, home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "token").write_text("from-file\n")
+    assert enroll(manager, "--token-file", str(tmp_path / "token")) == 0
+    monkeypatch.setattr("sys.stdin", io.StringIO("from-input\n"))
+    assert enroll(manager, "--token", "-") == 0
+    monkeypatch.setenv("PROCESS_METER_ENROLLMENT_TOKEN", "from-environment")
+    assert enroll(manager) == 0
+    assert [asked["token"] for asked in manager.enrollments] == [
+        "from-file",
+        "from-input",
+        "from-environment",
+    ]
+
+
+def test_enrolling_again_puts_the_former_spool_aside(
+    manager: SmallManager, home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    enroll(manager, "--token", "x")
+    Spool(home.spool).close()
+    assert enroll(manager, "--token", "x") == 0
+    assert "spool.sqlite.former-1" in capsys.readouterr().out
+    assert not home.spool.exists()
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (
+            (403, {"error": "The token is unknown", "remedy": "ask for a new one"}),
+            "The token is unknown; ask for a new one\n",
+        ),
+        ((200, {"agent": 7}), "names no agent"),
+        ((200, {"agent": "a", "key": "b", "policy": {}}), "Collection policy: applications"),
+    ],
+)
+def test_a_refused_enrollment_leaves_nothing_and_is_one_line(
+    manager: SmallManager,
+    home: Home,
+    capsys: pytest.CaptureFixture[str],
+    answer: tuple[int, dict[str, Any]],
+    said: str,
+) -> None:
+    manager.enrollment_answer = lambda _: answer
+    assert enroll(manager, "--token", "x") == 1
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+    assert not home.config.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["enroll", "http://meter.example.org", "--token", "x"], "give an https URL"),
+        (["enroll", "http://127.0.0.1:9", "--token-file", "/absent"], "cannot be read"),
+        (["enroll", "http://127.0.0.1:9"], "There is no token"),
+        (["run"], "not enrolled"),
+        (["status"], "not enrolled"),
+        (["show-my-data"], "there is no spool yet"),
+        (["project", "set", " "], "A number is empty"),
+        (["project", "set", "a\nb"], "unprintable"),
+        (["project", "set", "1", "--task", "x" * 101], "too long"),
+    ],
+)
+def test_failure_is_exit_one_and_one_line(
+    home: Home, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+) -> None:
+    assert main(arguments) == 1
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("arguments", [[], ["dance"], ["project"], ["enroll"], ["project", "set"]])
+def test_wrong_use_is_exit_two(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    assert "usage:" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["enroll", "run", "status", "project", "show-my-data"])
+def test_every_command_shows_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([command, "--help"])
+    assert ended.value.code == 0
+    assert f"example: process-meter-agent {command}" in capsys.readouterr().out
+
+
+def test_a_project_is_set_and_shown(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["project", "show"]) == 0
+    assert main(["project", "set", "0042", "--phase", "10"]) == 0
+    assert main(["project", "show", "--home", str(home.folder)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "No project is set."
+    assert lines[1] == "Project 0042 is in force from now on, for billed applications."
+    assert lines[2].startswith("project 0042, phase 10, since 20")
+    project = home.project()
+    assert project is not None
+    assert (project.number, project.phase, project.task) == ("0042", "10", None)
+
+
+def test_status_of_an_agent_that_never_ran(
+    manager: SmallManager, home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    enroll(manager, "--token", "x")
+    capsys.readouterr()
+    assert main(["status", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["running"], told["policy_version"], told["backlog"]) == (False, 4, 0)
+    assert told["applications"] == ["CAD"]
+    assert main(["status"]) == 0
+    assert "running:        no" in capsys.readouterr().out
+
+
+def test_show_my_data_prints_all_that_waits(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    home.make()
+    with Spool(home.spool) as spool:
+        record = WatchRecord(
+            start_ms=1_793_955_600_000,
+            end_ms=1_793_955_601_000,
+            sees_focus=True,
+            sees_input=True,
+            sees_lock=False,
+        )
+        spool.commit([record], {"sessions": [{"id": "abc"}]})
+        assert main(["show-my-data"]) == 0
+    out = capsys.readouterr().out
+    assert "Never recorded: window titles" in out
+    assert "start_ms = 2026-11-06T09:00:00.000+00:00    (from)" in out
+    assert '"id": "abc"' in out
+
+
+@pytest.mark.parametrize(
+    ("platform", "environment", "reason"),
+    [
+        ("linux", {}, "there is no display"),
+        ("linux", {"DISPLAY": ":0", "WAYLAND_DISPLAY": "wayland-0"}, "does not see a Wayland desktop yet"),
+        ("linux", {"DISPLAY": ":0", "XDG_SESSION_TYPE": "wayland"}, "does not see a Wayland desktop yet"),
+        ("win32", {}, "does not see the desktop of win32 yet"),
+        ("darwin", {"DISPLAY": ":0"}, "does not see the desktop of darwin yet"),
+    ],
+)
+def test_a_desktop_that_cannot_be_seen_is_held_and_says_so(
+    platform: str, environment: dict[str, str], reason: str
+) -> None:
+    sensor = load_sensor(platform, environment)
+    assert sensor.name == "none"
+    (spot,) = sensor.look().blind_spots
+    assert reason in spot
+    assert spot.endswith("every session is metered as held")
+
+
+def test_an_x11_desktop_is_seen() -> None:
+    assert load_sensor("linux", {"DISPLAY": ":0"}).name == "x11"

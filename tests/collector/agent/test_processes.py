@@ -1,0 +1,228 @@
+"""Launches, exits and process trees, on real processes of this machine."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from collector.agent import process_table
+from collector.agent.clock import SystemClock
+from collector.agent.processes import LogonSession, Processes, Seen
+from collector.protocol import MonitoredApplication, Signature
+
+CLOCK = SystemClock()
+BURN = "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done"
+
+
+class Bench:
+    """A program of a name that nobody else on this machine has, and what is started of it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.name = f"pm{uuid4().hex[:9]}"
+        self.program = folder / self.name
+        shutil.copy("/bin/sleep", self.program)
+        self.shell = folder / f"{self.name}sh"
+        shutil.copy("/bin/sh", self.shell)
+        self.children: list[subprocess.Popen[bytes]] = []
+
+    def start(self, *command: object, **options: object) -> subprocess.Popen[bytes]:
+        child = subprocess.Popen([str(part) for part in command], **options)  # type: ignore[call-overload]
+        self.children.append(child)
+        return child  # type: ignore[no-any-return]
+
+    def processes(self, *signatures: Signature, display: str | None = None) -> Processes:
+        chosen = signatures or (Signature(executable=self.name),)
+        made = Processes(LogonSession(process_table.account(), "1", display))
+        made.meter([MonitoredApplication(code="app", name="App", signatures=chosen)])
+        return made
+
+    def end(self) -> None:
+        for child in self.children:
+            child.kill()
+            child.wait()
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    made = Bench(tmp_path)
+    yield made
+    made.end()
+
+
+def scan(processes: Processes, windows: dict[int, frozenset[str]] | None = None) -> Seen:
+    return processes.scan(CLOCK.now(), lambda: windows or {})
+
+
+def pids(seen: Seen) -> set[int]:
+    return {instance.identity.pid for instance in seen.instances}
+
+
+def cpu(seen: Seen) -> float:
+    return sum(seen.cpu_ms.values())
+
+
+def test_a_launch_is_seen_with_its_true_start(bench: Bench) -> None:
+    processes = bench.processes()
+    assert scan(processes).instances == ()
+    before = CLOCK.now().boot_ms
+    child = bench.start(bench.program, 60)
+    time.sleep(0.2)
+    (instance,) = scan(processes).instances
+    assert instance.identity.pid == child.pid
+    assert instance.key.application == "app"
+    assert before - 10 <= instance.started_ms <= before + 150
+
+
+def test_what_runs_already_is_seen_at_the_first_scan(bench: Bench) -> None:
+    child = bench.start(bench.program, 60)
+    time.sleep(0.2)
+    assert pids(scan(bench.processes())) == {child.pid}
+
+
+def test_an_exit_wakes_the_wait_and_is_known_to_the_millisecond(bench: Bench) -> None:
+    processes = bench.processes()
+    child = bench.start(bench.program, 60)
+    time.sleep(0.1)
+    (instance,) = scan(processes).instances
+    child.terminate()
+    killed_ms = CLOCK.now().boot_ms
+    ended = processes.exits.wait(5)
+    noted_ms = CLOCK.now().boot_ms
+    processes.note_exits(ended, noted_ms)
+    seen = scan(processes)
+    assert ended == {child.pid}
+    assert noted_ms - killed_ms < 500
+    assert seen.instances == ()
+    assert seen.exits == {instance.identity: noted_ms}
+
+
+def test_an_exit_is_seen_by_the_poll_where_nothing_wakes(bench: Bench) -> None:
+    processes = bench.processes()
+    child = bench.start(bench.program, 60)
+    time.sleep(0.1)
+    scan(processes)
+    child.kill()  # a zombie from now on: nobody waits for it
+    time.sleep(0.1)
+    assert scan(processes).instances == ()
+
+
+def test_a_shell_that_becomes_the_program_is_seen_from_then_on(bench: Bench) -> None:
+    processes = bench.processes()
+    child = bench.start("/bin/sh", "-c", f"sleep 0.6; exec {bench.program} 60")
+    time.sleep(0.2)
+    looked_ms = CLOCK.now().boot_ms
+    assert scan(processes).instances == ()
+    time.sleep(0.8)
+    (instance,) = scan(processes).instances
+    assert instance.identity.pid == child.pid
+    assert looked_ms - 50 <= instance.started_ms <= looked_ms + 50
+
+
+def test_arguments_and_parents_are_matched(bench: Bench) -> None:
+    processes = bench.processes(Signature(executable=bench.name, arguments="6?", parent=f"{bench.name}sh"))
+    bench.start(bench.program, 61)
+    bench.start(bench.shell, "-c", f"{bench.program} 99 & {bench.program} 62 & wait")
+    time.sleep(0.3)
+    (instance,) = scan(processes).instances
+    assert process_table.command_line(instance.identity.pid)[1:] == ["62"]
+
+
+def test_a_window_class_is_waited_for_and_the_start_stays_true(bench: Bench) -> None:
+    processes = bench.processes(Signature(executable=bench.name, window_class="Main"))
+    before = CLOCK.now().boot_ms
+    child = bench.start(bench.program, 60)
+    time.sleep(0.3)
+    assert scan(processes).instances == ()
+    (instance,) = scan(processes, {child.pid: frozenset({"main"})}).instances
+    assert instance.started_ms <= before + 150
+
+
+def test_a_process_of_another_display_belongs_to_another_logon_session(bench: Bench) -> None:
+    processes = bench.processes(display=":7")
+    here = bench.start(bench.program, 60, env={"DISPLAY": ":7.0"})
+    bench.start(bench.program, 60, env={"DISPLAY": ":8"})
+    nowhere = bench.start(bench.program, 60, env={})
+    time.sleep(0.2)
+    assert pids(scan(processes)) == {here.pid, nowhere.pid}
+
+
+@pytest.mark.parametrize("user", [65534 if os.geteuid() == 0 else None])
+def test_a_process_of_another_account_is_not_seen(bench: Bench, user: int | None) -> None:
+    # Only root can start one; others see that the processes of root are not their own.
+    own = process_table.is_own(os.getpid())
+    if user is None:
+        other = process_table.is_own(1)
+    else:
+        other = process_table.is_own(bench.start("/bin/sleep", 60, user=user).pid)
+    assert (own, other) == (True, False)
+
+
+def test_the_time_of_children_counts_also_of_those_that_have_ended(bench: Bench) -> None:
+    processes = bench.processes(Signature(executable=bench.shell.name))
+    scan(processes)
+    bench.start(bench.shell, "-c", f"/bin/sh -c '{BURN}'; sleep 60")
+    total = 0.0
+    for _ in range(15):
+        time.sleep(0.2)
+        total += cpu(scan(processes))
+    children_ms = _measured()
+    assert total > 0.5 * children_ms
+    assert total < 3 * children_ms + 100
+
+
+def _measured() -> float:
+    """Return the CPU milliseconds that the same work takes here and now."""
+    before = os.times()
+    subprocess.run(["/bin/sh", "-c", BURN], check=True)
+    after = os.times()
+    return 1000 * (
+        after.children_user + after.children_system - before.children_user - before.children_system
+    )
+
+
+def test_time_before_the_first_scan_is_not_counted(bench: Bench) -> None:
+    bench.start(bench.shell, "-c", f"{BURN}; sleep 60")
+    time.sleep(1.5)
+    processes = bench.processes(Signature(executable=bench.shell.name))
+    assert cpu(scan(processes)) == 0
+    assert cpu(scan(processes)) < 200
+
+
+def test_a_helper_of_the_same_program_is_counted_once(bench: Bench) -> None:
+    processes = bench.processes(Signature(executable=bench.shell.name))
+    scan(processes)
+    bench.start(bench.shell, "-c", f"{bench.shell} -c '{BURN}'; sleep 60")
+    total, most = 0.0, 0
+    for _ in range(15):
+        time.sleep(0.2)
+        seen = scan(processes)
+        total += cpu(seen)
+        most = max(most, len(seen.instances))
+    assert most == 2
+    assert total < 2 * _measured() + 100
+
+
+def test_another_policy_looks_for_other_programs(bench: Bench) -> None:
+    processes = bench.processes()
+    child = bench.start(bench.program, 60)
+    time.sleep(0.2)
+    assert pids(scan(processes)) == {child.pid}
+    processes.meter([])
+    assert scan(processes).instances == ()
+    processes.meter([MonitoredApplication(code="b", name="B", signatures=(Signature(executable="pm*"),))])
+    assert child.pid in pids(scan(processes))
+
+
+def test_wake_ends_a_wait(bench: Bench) -> None:
+    processes = bench.processes()
+    processes.exits.wake()
+    before = time.monotonic()
+    assert processes.exits.wait(5) == set()
+    assert time.monotonic() - before < 1

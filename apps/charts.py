@@ -73,7 +73,7 @@ TEMPLATE = go.layout.Template(
 )
 """The house style of every chart."""
 
-ROW_PX, BAR_PX = 60, 16
+ROW_PX, BAR_SHARE = (44, 60), 0.3  # a row with a label of one line, of two; the bar's part of it
 LONGEST_LINE, LONGEST_NAME = 42, 40  # characters that fit on a phone
 
 
@@ -377,19 +377,29 @@ def sparkline(values: Sequence[float], *, label: str = "") -> go.Figure:
     )
 
 
-def _bar_figure(names: Iterable[str], labels: Iterable[str], *, below_px: int = 96) -> go.Figure:
+def _bar_figure(names: Iterable[str], labels: Iterable[str], *, below_px: int = 124) -> go.Figure:
     """Make a figure of horizontal bars, one row each, its name and label above the bar.
 
     `below_px` is the height of what is not bars: legend and axis.
     """
-    texts = [_row_label(name, label) for name, label in zip(names, labels, strict=True)]
-    figure = go.Figure(
-        layout={"template": TEMPLATE, "height": below_px + ROW_PX * len(texts), "showlegend": True}
-    )
+    pairs = list(zip(names, labels, strict=True))
+    lines = 1 if all(len(name) + len(label) < LONGEST_LINE for name, label in pairs) else 2
+    texts = [_row_label(name, label, lines) for name, label in pairs]
+    height = below_px + ROW_PX[lines - 1] * len(texts)
+    figure = go.Figure(layout={"template": TEMPLATE, "height": height, "showlegend": True})
     if not texts:
         _note(figure, 0, 0, "Nothing to show.", xref="paper", xanchor="left", yanchor="middle")
     for row, text in enumerate(texts):
-        _note(figure, 0, row, text, xref="paper", xanchor="left", yanchor="bottom", yshift=BAR_PX // 2 + 1)
+        _note(
+            figure,
+            0,
+            row,
+            text,
+            xref="paper",
+            xanchor="left",
+            yanchor="bottom",
+            yshift=ROW_PX[lines - 1] * BAR_SHARE / 2 + 1,
+        )
     return figure.update_layout(
         yaxis={
             "range": [len(texts) - 0.5, -0.8],  # the first row on top, with room for its label
@@ -400,10 +410,9 @@ def _bar_figure(names: Iterable[str], labels: Iterable[str], *, below_px: int = 
     )
 
 
-def _row_label(name: str, label: str) -> str:
-    """Write name and label on one line, or on two where one is too long for a phone."""
-    line = "  " if len(name) + len(label) < LONGEST_LINE else "<br>"
-    return f"<b>{_short(name)}</b>{line}{escape(label)}"
+def _row_label(name: str, label: str, lines: int) -> str:
+    """Write name and label on one line, or on two where one would be too long for a phone."""
+    return f"<b>{_short(name)}</b>{'  ' if lines == 1 else '<br>'}{escape(label)}"
 
 
 def _bar(lengths: list[float] | list[int], meaning: str, name: str = "") -> dict[str, object]:
@@ -412,7 +421,7 @@ def _bar(lengths: list[float] | list[int], meaning: str, name: str = "") -> dict
         "y": list(range(len(lengths))),
         "orientation": "h",
         "name": name or meaning,
-        "width": BAR_PX / ROW_PX,
+        "width": BAR_SHARE,
         "marker": {"color": COLORS[meaning], "line": {"width": 0}},
     }
 

@@ -21,6 +21,8 @@ from warehouse.errors import Problem
 PATIENCE_SECONDS = 15.0
 """How long a child may take to begin answering, or to end by itself."""
 LOOPBACK = "127.0.0.1"
+AGENT = "import sys; from collector.agent.cli import main; sys.exit(main())"
+"""What the installed command `process-meter-agent` does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +183,7 @@ def command_line(*arguments: str) -> list[str]:
 
 def agent_command_line(*arguments: str) -> list[str]:
     """Return the command that runs `process-meter-agent`; isolated, as on every other machine."""
-    return [sys.executable, "-I", "-m", "collector.agent.cli", *arguments]
+    return [sys.executable, "-I", "-c", AGENT, *arguments]
 
 
 def free_port(wanted: int | None = None) -> int:

@@ -35,6 +35,10 @@ class Teller:
         """Print one line as it is."""
         print(text, file=self.stream, flush=True)
 
+    def note(self, text: str) -> None:
+        """Print one line that belongs to the step above."""
+        self.say(f"{'':10}{text}")
+
     @contextmanager
     def step(self, name: str) -> Iterator[Update]:
         """Run one step; when it has ended, say so and how long it took."""

@@ -6,13 +6,14 @@ import numpy as np
 import polars as pl
 
 from pipelines.sample.people import Person
-from pipelines.sample.plan import DAY_MS, HOUR_MS, MINUTE_MS, Plan
+from pipelines.sample.plan import DAY_MS, HOUR_MS, MINUTE_MS, Plan, add_months, instant_ms
 from pipelines.sample.projects import INVALID_NUMBERS, PHASES, PROJECTS, TASKS, is_open, month_of
 
 PORTFOLIO = (0.60, 0.29, 0.11)
 """How a person's time is shared by the three projects of the month."""
 UNASSIGNED, INVALID, CLOSED, NON_CHARGEABLE = 0.055, 0.007, 0.011, 0.05
 CHANGED_SHARE, CORRECTED_SHARE = 0.07, 0.008
+LATE_CORRECTIONS = 7
 LONG_SESSION_MS = 90 * MINUTE_MS
 NUMBERS = np.array([project.number for project in PROJECTS])
 SCHEMA = {"number": pl.String, "phase": pl.String, "task": pl.String}
@@ -24,7 +25,7 @@ def entries(plan: Plan, staff: list[Person], sessions: pl.DataFrame) -> pl.DataF
     Parameters
     ----------
     sessions
-        `session`, `person`, `opens`, `closes`, `author`, `received`; ordered by `session`.
+        `session`, `person`, `opens`, `closes`, `author`, `received`, `late_from`; ordered by `session`.
     """
     said = _said(plan, sessions)
     wanted = _chosen(plan, staff, said)
@@ -63,10 +64,26 @@ def _said(plan: Plan, sessions: pl.DataFrame) -> pl.DataFrame:
         some(told, CORRECTED_SHARE).with_columns(
             moment="opens", reason=pl.lit("corrected by hand"), wait=DAY_MS + 3 * HOUR_MS
         ),
+        _corrected_after_the_bill(plan, told),
     ]
     # What was said far from the network came as late as the evidence.
     created = pl.max_horizontal("moment", "received") + pl.col("wait")
-    return pl.concat(said).with_columns(created=created)
+    return pl.concat(said, how="vertical_relaxed").with_columns(created=created)
+
+
+def _corrected_after_the_bill(plan: Plan, told: pl.DataFrame) -> pl.DataFrame:
+    """Return some sessions of the month before last, corrected in the middle of last month."""
+    first, last = (instant_ms(add_months(plan.month, months)) for months in (-2, -1))
+    billed = told.filter(pl.col("opens").is_between(first, last - DAY_MS), pl.col("late_from").is_null())
+    return (
+        billed.gather_every(max(1, billed.height // LATE_CORRECTIONS))
+        .head(LATE_CORRECTIONS)
+        .with_columns(
+            moment="opens",
+            reason=pl.lit("wrong project, found when the bill was read"),
+            wait=last + 14 * DAY_MS + 9 * HOUR_MS - pl.col("received"),
+        )
+    )
 
 
 def _chosen(plan: Plan, staff: list[Person], told: pl.DataFrame) -> pl.DataFrame:

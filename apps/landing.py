@@ -197,7 +197,7 @@ def period_tile(found: LastPeriod | Problem) -> Markup:
         _amounts(found.billed_minor),
         [
             ("On hold in review", ", ".join(_amounts(found.held_minor))),
-            ("Not assigned to a project", _hours(found.not_assigned_ms)),
+            ("Without a project", _hours(found.not_assigned_ms)),
             ("Run", f"{found.run}, {found.status}"),
         ],
         "Billable: busy time and the buffer of each idle gap, by the billing policy; local days of each "

@@ -19,6 +19,7 @@ from typing import Any
 
 import plotly
 from jupyter_core.utils import run_sync
+from jupyter_server.base.handlers import JupyterHandler
 from tornado.httpserver import HTTPServer
 from tornado.ioloop import IOLoop, PeriodicCallback
 from tornado.web import StaticFileHandler, authenticated
@@ -165,22 +166,12 @@ _rendered: dict[str, tuple[int, str]] = {}
 """By notebook: of which figures, and the page."""
 
 
-class Files(StaticFileHandler):
-    """Files of ours that never hold anything about anybody."""
+class Files(JupyterHandler, StaticFileHandler):
+    """Files of ours, and pages of executed reports; the Host header is checked as for every other page."""
 
     def set_extra_headers(self, path: str) -> None:  # noqa: ARG002
         """Say that a browser may keep the file, and asks whether it is still the same."""
         self.set_header("Cache-Control", "no-cache")
-        self.set_header("X-Content-Type-Options", "nosniff")
-
-
-class Reports(Files):
-    """Pages of executed reports: whole documents that carry their own scripts and styles."""
-
-    def set_extra_headers(self, path: str) -> None:
-        """Let a report run its own scripts, and load nothing from elsewhere."""
-        super().set_extra_headers(path)
-        self.set_header("Content-Security-Policy", CONTENT_POLICY)
 
 
 class Screens(Voila):  # type: ignore[misc]
@@ -216,7 +207,7 @@ class Screens(Voila):  # type: ignore[misc]
         files = [
             (self._address("house/(.*)"), Files, {"path": str(HOUSE / "static")}),
             (self._address("plotly/(plotly\\.min\\.js)"), Files, {"path": str(package_data)}),
-            (self._address("reports/(.+\\.html)"), Reports, {"path": self.made_ahead.reports}),
+            (self._address("reports/(.+\\.html)"), Files, {"path": self.made_ahead.reports}),
         ]
         theirs = [handler for handler in super().init_handlers() if _needed_by_widgets(handler)]
         return [*screens, *files, *theirs]

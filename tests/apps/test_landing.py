@@ -134,7 +134,7 @@ def test_the_last_period_shows_billed_held_and_not_assigned() -> None:
         '<p class="key">89,000.00 <small>EUR</small></p><p class="key">1,500 <small>JPY</small></p>' in html
     )
     assert "<dt>On hold in review</dt><dd>123.45 EUR</dd>" in html
-    assert "<dt>Not assigned to a project</dt><dd>1.5 h</dd>" in html
+    assert "<dt>Without a project</dt><dd>1.5 h</dd>" in html
     assert 'href="#billing"' in html
 
 

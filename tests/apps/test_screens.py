@@ -18,7 +18,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, sync_playwright
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from apps import page as pieces
 from apps.overview import windows
@@ -27,12 +27,12 @@ from pipelines.answers import fleet, renewals
 from pipelines.answers.question import AS_LICENSED, ask
 from pipelines.sample.load import load
 from pipelines.sample.plan import Plan
-from warehouse import frames
+from warehouse import evidence, frames
 from warehouse.metrics.states import states
 from warehouse.metrics.utilization import usage
 from warehouse.money import format_minor
 from warehouse.periods import day_bounds
-from warehouse.store import upgrade
+from warehouse.store import upgrade, writing
 
 pytestmark = pytest.mark.browser
 
@@ -194,26 +194,52 @@ def _hours(engine: Engine, now: datetime, code: str) -> dict[str, int]:
     return used.collect().row(0, named=True)
 
 
+def _open_sessions(engine: Engine, how_many: int) -> int:
+    """Let one agent report so many sessions with input; return how many are open in all."""
+    agent, host = _one_agent(engine)
+    now_ms = round(time.time() * 1000)
+    rows = [
+        evidence.PresenceRow(
+            session_key=f"{agent}:{number}", application_id=1, account="reader", attention=0,
+            attention_since_ms=now_ms, since_ms=now_ms, started_ms=now_ms, heard_ms=now_ms,
+        )
+        for number in range(how_many)
+    ]  # fmt: skip
+    with writing(engine) as connection:
+        evidence.replace_presence(connection, agent, host, rows)
+    return presence.live(engine, frames.policy(engine, "license"), datetime.now(UTC)).height
+
+
+def _one_agent(engine: Engine) -> tuple[str, int]:
+    with engine.connect() as connection:
+        agent, host = connection.execute(text("SELECT id, host_id FROM agent ORDER BY id LIMIT 1")).one()
+    return str(agent), int(host)
+
+
 @pytest.mark.parametrize("size", SIZES)
-def test_the_live_screen_counts_what_is_open_and_keeps_counting(
+def test_the_live_screen_follows_what_is_open_without_a_reload(
     browser: Browser, address: str, warehouse: Engine, size: str
 ) -> None:
+    before = _open_sessions(warehouse, 3)
     with visit(browser, f"{address}live", size) as seen:
-        open_now = presence.live(warehouse, frames.policy(warehouse, "license"), datetime.now(UTC)).height
-        assert _figure(seen.page, "Open") == str(open_now)
-        at_first = seen.page.locator(".first .lead").inner_text()
-        seen.page.wait_for_selector(".widget-html-content .figures")
+        assert _figure(seen.page, "Open") == str(before)
+        assert _figure(seen.page, "At work") == "3"
+        after = _open_sessions(warehouse, 2)
+        assert after == before - 1
         seen.page.wait_for_function(
-            "before => document.querySelector('.widget-html-content .lead')?.innerText !== before",
-            arg=at_first,
+            "open => [...document.querySelectorAll('.widget-html-content .figures dd')][0]?.innerText"
+            ".startsWith(open + '\\n')",
+            arg=str(after),
             timeout=20_000,
         )
+        assert _figure(seen.page, "At work") == "2"
         assert seen.page.locator(".figures:visible").count() == 1
-        assert _figure(seen.page, "Open") == str(open_now)
+        assert seen.page.get_by_text("P-").count() + seen.page.get_by_text("A-").count() > 0
 
 
-def test_a_stranger_s_name_for_this_machine_is_refused(address: str) -> None:
-    request = Request(address, headers={"Host": "evil.example.com"})
+@pytest.mark.parametrize("path", ["", "house/house.css", "reports/peak_demand/1/peak_demand.html"])
+def test_a_stranger_s_name_for_this_machine_is_refused(address: str, path: str) -> None:
+    request = Request(f"{address}{path}", headers={"Host": "evil.example.com"})
     with pytest.raises(URLError, match="403"):
         urlopen(request)
 

@@ -77,7 +77,7 @@ def _parameter(path: Path, item: Mapping[str, str]) -> Parameter:
     return Parameter(name, kind, ast.literal_eval(item["default"]), item["help"].strip())
 
 
-def _value(report: str, parameter: Parameter, given: object) -> Any:
+def _value(report: str, parameter: Parameter, given: Any) -> Any:
     kind = KINDS[parameter.kind]
     value: Any = _from_text(given, kind) if isinstance(given, str) else given
     if kind is float and type(value) is int:
@@ -95,7 +95,7 @@ def _value(report: str, parameter: Parameter, given: object) -> Any:
     return value
 
 
-def _from_text(text: str, kind: type) -> object:
+def _from_text(text: str, kind: type) -> Any:
     """Convert text as the shell gives it; what does not convert stays text, and is refused as such."""
     if kind is bool:
         return {"true": True, "false": False}.get(text.lower(), text)

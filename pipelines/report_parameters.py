@@ -82,12 +82,12 @@ def _value(report: str, parameter: Parameter, given: Any) -> Any:
     value: Any = _from_text(given, kind) if isinstance(given, str) else given
     if kind is float and type(value) is int:
         value = float(value)
-    if type(value) is not kind or (kind is float and not math.isfinite(value)):
+    if type(value) is not kind or (isinstance(value, float) and not math.isfinite(value)):
         raise Problem(
             f"Report {report}: {parameter.name} cannot be {given!r}",
             f"give {WANTED[parameter.kind]} ({parameter.help})",
         )
-    if kind is str and SECRET.search(value):
+    if isinstance(value, str) and SECRET.search(value):
         raise Problem(
             f"Report {report}: {parameter.name} holds a password, and parameters are written into the report",
             "name the warehouse with --warehouse or PROCESS_METER_WAREHOUSE",

@@ -1,0 +1,165 @@
+"""The whole agent on a real desktop: a text editor, real key strokes, and a display that hangs or dies."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from desktop import Desktop
+from running_agent import RunningAgent
+from small_manager import SmallManager
+
+pytestmark = pytest.mark.desktop
+
+POLICY = {
+    "version": 1,
+    "applications": [
+        {"code": code, "name": code, "billed": False, "signatures": [{"executable": code}]}
+        for code in ("mousepad", "xterm")
+    ],
+    "gap_floor_ms": 1_000,
+    "poll_ms": 250,
+    "checkpoint_ms": 60_000,
+    "delivery_ms": 1_000,
+    "presence_ms": 500,
+    "policy_refresh_ms": 60_000,
+}
+CLOSE_ENOUGH = 1.5
+"""Seconds."""
+
+
+@pytest.fixture
+def desktop(tmp_path: Path) -> Iterator[Desktop]:
+    with Desktop(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def manager() -> Iterator[SmallManager]:
+    with SmallManager() as made:
+        made.policy = POLICY
+        yield made
+
+
+@pytest.fixture
+def agent(tmp_path: Path, desktop: Desktop, manager: SmallManager) -> Iterator[RunningAgent]:
+    made = RunningAgent(tmp_path, manager, desktop.environment())
+    made.enroll()
+    made.start()
+    yield made
+    made.end()
+
+
+def attention(agent: RunningAgent, code: str) -> str | None:
+    present = agent.manager.batches[-1]["presence"]
+    return next((row["attention"] for row in present if row["application"] == code), None)
+
+
+def wait_for(agent: RunningAgent, code: str, wanted: str | None, seconds: float = 10) -> float:
+    agent.wait_until(lambda: attention(agent, code) == wanted, f"{code} to be {wanted}", seconds)
+    return time.time()
+
+
+def test_launch_typing_silence_background_and_close_are_placed_within_a_second_and_a_half(
+    agent: RunningAgent, desktop: Desktop
+) -> None:
+    launched = time.time()
+    pad = desktop.launch("mousepad")
+    _, paused = desktop.type_for(4)
+    time.sleep(4)
+    resumed, _ = desktop.type_for(4)
+    switched = time.time()
+    desktop.launch("xterm")
+    time.sleep(2)
+    closed = desktop.end(pad)
+    agent.wait_until(
+        lambda: any(r["state"] == "closed" for r in agent.manager.records("session")), "the close", 20
+    )
+    session = next(row for row in agent.manager.records("session") if row["state"] == "closed")
+    rows = [row for row in agent.manager.records("segment") if row["session"] == session["session"]]
+    silence = max((row for row in rows if row["attention"] == "no_input"), key=lambda row: row["end_ms"])
+    behind = [row for row in rows if row["attention"] == "background"][-1]
+    told = [
+        session["started_ms"],
+        silence["start_ms"],
+        silence["end_ms"],
+        behind["start_ms"],
+        session["ended_ms"],
+    ]
+    script = [launched, paused, resumed, switched, closed]
+    assert [abs(ms / 1000 - second) < CLOSE_ENOUGH for ms, second in zip(told, script, strict=True)] == [
+        True
+    ] * 5
+    assert silence["since_ms"] == silence["start_ms"]
+    assert silence["instance"] == pad.pid
+    assert [row["end_ms"] for row in rows[:-1]] == [row["start_ms"] for row in rows[1:]]
+    seconds = {
+        kind: sum(row["end_ms"] - row["start_ms"] for row in rows if row["attention"] == kind) / 1000
+        for kind in ("input", "no_input")
+    }
+    assert seconds["input"] == pytest.approx(8, abs=2)
+    assert seconds["no_input"] == pytest.approx(4, abs=2)
+
+
+def test_an_exit_is_known_within_a_second_and_a_half_of_it(agent: RunningAgent, desktop: Desktop) -> None:
+    pad = desktop.launch("mousepad")
+    wait_for(agent, "mousepad", "no_input")
+    closed = desktop.end(pad)
+    wait_for(agent, "mousepad", None)
+    session = agent.manager.records("session")[-1]
+    assert session["state"] == "closed"
+    assert abs(session["ended_ms"] / 1000 - closed) < CLOSE_ENOUGH
+    assert time.time() - closed < 5 + CLOSE_ENOUGH + 2, "five seconds of grace, then the next batch"
+
+
+def test_a_program_of_another_desktop_is_not_metered(agent: RunningAgent, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    with Desktop(tmp_path / "other") as other:
+        other.launch("mousepad")
+        time.sleep(2)
+        assert agent.manager.records("session") == []
+
+
+def test_a_display_that_hangs_makes_sessions_held_and_they_come_back(
+    agent: RunningAgent, desktop: Desktop
+) -> None:
+    desktop.launch("mousepad")
+    desktop.type_for(1)
+    wait_for(agent, "mousepad", "no_input")
+    server = desktop.children[0].pid
+    os.kill(server, signal.SIGSTOP)
+    try:
+        wait_for(agent, "mousepad", "held", 20)
+    finally:
+        os.kill(server, signal.SIGCONT)
+    wait_for(agent, "mousepad", "no_input", 30)
+
+
+def test_the_end_of_the_display_ends_its_programs_and_not_the_agent(
+    agent: RunningAgent, desktop: Desktop
+) -> None:
+    desktop.launch("mousepad")
+    wait_for(agent, "mousepad", "no_input")
+    desktop.end(desktop.children[0])
+    agent.wait_until(
+        lambda: any(r["state"] == "closed" for r in agent.manager.records("session")), "the close", 30
+    )
+    agent.wait_until(lambda: not agent.status()["sees"]["focus"], "blindness to be told", 30)
+    assert any("does not answer" in spot for spot in agent.status()["blind_spots"])
+    assert agent.process is not None
+    assert agent.process.poll() is None
+
+
+def test_without_a_window_manager_the_focus_is_a_blind_spot(agent: RunningAgent, desktop: Desktop) -> None:
+    desktop.launch("mousepad")
+    wait_for(agent, "mousepad", "no_input")
+    desktop.end(desktop.children[1])
+    wait_for(agent, "mousepad", "held", 30)
+    agent.wait_until(
+        lambda: "no window manager says which window has the focus" in agent.status()["blind_spots"],
+        "the blind spot to be told",
+    )

@@ -21,6 +21,9 @@ from pipelines.answers.question import Question
 from warehouse.errors import Problem
 from warehouse.store import open_warehouse
 
+MADE = "made"
+"""A file that is there once figures have been made."""
+
 
 def make(engine: Engine, now: datetime | None = None) -> dict[str, Markup]:
     """Make the figures of every screen that take long, from one reading of the last twelve months.
@@ -28,20 +31,25 @@ def make(engine: Engine, now: datetime | None = None) -> dict[str, Markup]:
     Returns
     -------
     dict[str, Markup]
-        By name: "overview", the whole screen; "renewals", the first tile of the start page. What cannot be
-        made says why and what to do.
+        By name: "overview", the whole screen; "renewals", the first tile of the start page.
+
+    Raises
+    ------
+    Problem
+        There is nothing to make them of; `nothing` says it in their place.
     """
-    moment = now or datetime.now(UTC)
-    try:
-        windows = overview.questions(engine, moment)
-        evidence = gather(windows[-1][1])
-    except Problem as problem:
-        nothing = page.empty("No data yet", str(problem))
-        return {"overview": page.heading("Overview") + nothing, "renewals": landing.no_renewals(str(problem))}
+    windows = overview.questions(engine, now or datetime.now(UTC))
+    evidence = gather(windows[-1][1])
     return {
         "overview": overview.screen(overview.answers(windows, evidence)),
         "renewals": _renewals(windows[-1][1], evidence),
     }
+
+
+def nothing(problem: Problem) -> dict[str, Markup]:
+    """Return what stands in the place of every figure: why there is none, and what to do about it."""
+    overview_words = page.heading("Overview") + page.empty("No data yet", str(problem))
+    return {"overview": overview_words, "renewals": landing.no_renewals(str(problem))}
 
 
 def _renewals(question: Question, evidence: Evidence) -> Markup:
@@ -51,8 +59,14 @@ def _renewals(question: Question, evidence: Evidence) -> Markup:
         return landing.no_renewals(str(problem))
 
 
-def main() -> None:
-    """Make the figures of the default warehouse for the server that started this process."""
+def main() -> int:
+    """Make the figures of the default warehouse for the server that started this process.
+
+    Returns
+    -------
+    int
+        0; or 1 when there was nothing to make them of, so that the server tries again soon.
+    """
     folder = Path(os.environ[kept.FOLDER])
     try:
         engine = open_warehouse()
@@ -61,11 +75,13 @@ def main() -> None:
         finally:
             engine.dispose()
     except Problem as problem:
-        sys.stderr.write(f"process-meter: {problem}\n")
-        failed = page.trouble(problem)
-        missing = [name for name in ("overview", "renewals") if kept.find(str(folder), name) is None]
-        kept.keep(folder, dict.fromkeys(missing, failed))
+        # Figures that were made before stay, with the moment they are as of.
+        if not (folder / MADE).exists():
+            kept.keep(folder, nothing(problem))
+        return 1
+    (folder / MADE).touch()
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

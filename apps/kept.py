@@ -64,10 +64,14 @@ LATE = Markup(
 
 def _make(name: str) -> Markup:
     from apps import ahead  # noqa: PLC0415 - heavy, and needed without a server alone
+    from warehouse.errors import Problem  # noqa: PLC0415
     from warehouse.store import open_warehouse  # noqa: PLC0415
 
-    engine = open_warehouse()
     try:
-        return ahead.make(engine)[name]
-    finally:
-        engine.dispose()
+        engine = open_warehouse()
+        try:
+            return ahead.make(engine)[name]
+        finally:
+            engine.dispose()
+    except Problem as problem:
+        return ahead.nothing(problem)[name]

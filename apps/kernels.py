@@ -21,6 +21,8 @@ ABANDONED_SECONDS = 45
 
 EVERY_SECONDS = 3600
 """How often the figures are made that are made ahead."""
+AGAIN_SECONDS = 120
+"""How soon again, when there was nothing to make them of."""
 
 log = logging.getLogger(__name__)
 
@@ -85,24 +87,36 @@ class Abandoned:
 
 
 class MadeAhead:
-    """Starts the process that makes the figures which take long, at once and then every hour."""
+    """Starts the process that makes the figures which take long: at once, then every hour.
 
-    def __init__(self, environment: dict[str, str]) -> None:
-        self.environment = {**os.environ, **environment}
+    While there is nothing to make them of, it tries every two minutes.
+    """
+
+    def __init__(self, environment: dict[str, str], clock: Callable[[], float] = time.monotonic) -> None:
+        self.environment, self.clock = {**os.environ, **environment}, clock
         self.reports = environment[report_links.FOLDER]
         self.folder = Path(environment[kept.FOLDER])
         self.process: subprocess.Popen[bytes] | None = None
+        self.started = 0.0
 
     def start(self) -> None:
-        """Make them now, and again every hour from now on."""
-        self._make()
-        PeriodicCallback(self._make, EVERY_SECONDS * 1000).start()
+        """Make them now, and see to it from now on."""
+        self.make_if_due()
+        PeriodicCallback(self.make_if_due, 10_000).start()
 
-    def _make(self) -> None:
-        if self.process is None or self.process.poll() is not None:
+    def make_if_due(self) -> None:
+        """Start the process, unless it runs or its figures are young enough."""
+        if self._is_due():
             command = [sys.executable, "-P", "-m", "apps.ahead"]
+            self.started = self.clock()
             # Ctrl-C is for the server, which ends this process itself.
             self.process = subprocess.Popen(command, env=self.environment, start_new_session=True)
+
+    def _is_due(self) -> bool:
+        if self.process is None:
+            return True
+        code, age = self.process.poll(), self.clock() - self.started
+        return code is not None and age >= (EVERY_SECONDS if code == 0 else AGAIN_SECONDS)
 
     def stop(self) -> None:
         """End the process if it is still at work."""

@@ -58,6 +58,15 @@ OWN = [
 ]
 VIEWS = [Column("at", "When", "code"), Column("actor", "Who"), Column("action", "What")]
 
+FIRST_STEPS = (
+    "Enter the organization, its offices, people and machines: `process-meter directory import FILE`.",
+    "Start the manager, `process-meter manager serve`, and make a token: `process-meter manager token new`.",
+    "On each machine `process-meter-agent enroll URL --token TOKEN`, then `process-meter-agent run`.",
+    "Enter what you own: `process-meter entitlement import FILE`.",
+    "Enter what is charged: `process-meter project import FILE`, `process-meter rate import FILE`.",
+    "Or look around in a sample organization: `process-meter demo`.",
+)
+
 Answer = TypeVar("Answer")
 
 
@@ -67,7 +76,8 @@ Answer = TypeVar("Answer")
 def renewals_tile(found: Renewals) -> Markup:
     """Return what comes up for renewal and what is at risk."""
     if found.contracts.is_empty():
-        return no_renewals("No contract of the warehouse ends within twelve months.")
+        why = "No contract of the warehouse ends within twelve months. Enter what you own:"
+        return no_renewals(why, "process-meter entitlement import FILE")
     today = found.footer.made_at.astimezone(ZoneInfo(found.footer.zone)).date()
     contracts = found.contracts.with_columns(counted=pl.col("metric").cast(pl.String).str.replace("_", " "))
     return page.tile(
@@ -118,9 +128,9 @@ def _covered(session: float | None, whole_fleet: float | None) -> str:
     )
 
 
-def no_renewals(why: str) -> Markup:
+def no_renewals(why: str, command: str = "") -> Markup:
     """Return the tile when there is nothing to renew, or nothing to judge it by."""
-    return _empty_tile("Renewals due in 12 months", why, "process-meter entitlement import FILE")
+    return _empty_tile("Renewals due in 12 months", why, command)
 
 
 def _empty_tile(title: str, why: str, command: str = "") -> Markup:
@@ -137,8 +147,11 @@ def _amounts(minor: dict[str, int]) -> list[str]:
 
 
 def title(engine: Engine, now: datetime | None = None) -> Markup:
-    """Return the title: whose software use this is, and the moment."""
-    organization = frames.organization(engine)
+    """Return the title: whose software use this is, and the moment; before all else, the first steps."""
+    try:
+        organization = frames.organization(engine)
+    except Problem:
+        return page.heading("Nothing here yet", "In this order:") + page.steps(FIRST_STEPS)
     moment = page.moment(now or datetime.now(UTC), str(organization["zone"]))
     return page.heading(f"Software use at {organization['name']}", f"As of {moment}.")
 
@@ -146,6 +159,10 @@ def title(engine: Engine, now: datetime | None = None) -> Markup:
 def tiles(engine: Engine, account: str, now: datetime | None = None) -> Markup:
     """Return the three tiles that are quick to read, with the sections that they lead to."""
     moment = now or datetime.now(UTC)
+    try:
+        frames.organization(engine)
+    except Problem:
+        return Markup("")  # the first steps stand above
     covered = _try(lambda: fleet.answer(engine, moment))
     period = _try(lambda: last_period.answer(engine, moment))
     you = about_you.answer(engine, account, moment)

@@ -69,10 +69,18 @@ def read(engine: Engine, at: datetime | None = None) -> Now:
     moment = at or datetime.now(UTC)
     return Now(
         at=moment,
-        zone=str(frames.organization(engine)["zone"]),
+        zone=_zone(engine),
         sessions=presence.live(engine, frames.policy(engine, "license"), moment),
         agents=frames.agents(engine).collect(),
     )
+
+
+def _zone(engine: Engine) -> str:
+    """Return the organization's zone; UTC before it has one, when agents may report already."""
+    try:
+        return str(frames.organization(engine)["zone"])
+    except Problem:
+        return "UTC"
 
 
 def clock(now: Now) -> Markup:

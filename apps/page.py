@@ -154,6 +154,12 @@ def on(*links: Markup) -> Markup:
     return Markup('<p class="on">{}</p>').format(Markup(" ").join(link for link in links if link))
 
 
+def steps(sentences: Sequence[str]) -> Markup:
+    """Return what to do, in order."""
+    items = [Markup("<li>{}</li>").format(text(sentence)) for sentence in sentences]
+    return Markup('<section class="card"><ol>{}</ol></section>').format(NO_MARKUP.join(items))
+
+
 def basis(words: str) -> Markup:
     """Return what the figures above count, over which window, in which zone, with what coverage."""
     return Markup('<p class="basis">{}</p>').format(text(words))

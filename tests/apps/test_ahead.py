@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import small_warehouse
+import time_machine
 from markupsafe import Markup
 from sqlalchemy import Engine
 
@@ -17,26 +18,32 @@ def test_figures_made_ahead_are_there_whole_or_not_at_all(tmp_path: Path) -> Non
     assert [path.name for path in tmp_path.iterdir()] == ["overview.html"]
 
 
+@time_machine.travel(small_warehouse.NOW)
 def test_the_process_makes_them_for_the_server_that_started_it(
     engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     small_warehouse.fill(engine)
     monkeypatch.setenv("PROCESS_METER_WAREHOUSE", engine.url.render_as_string(hide_password=False))
     monkeypatch.setenv(kept.FOLDER, str(tmp_path))
-    ahead.main()
+    assert ahead.main() == 0
     assert {path.name for path in tmp_path.glob("*.html")} == {"overview.html", "renewals.html"}
 
 
-def test_a_broken_warehouse_is_said_and_does_not_replace_good_figures(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@time_machine.travel(small_warehouse.NOW)
+def test_a_broken_warehouse_is_said_but_does_not_replace_figures_that_were_made(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PROCESS_METER_WAREHOUSE", f"sqlite:///{tmp_path / 'absent.sqlite'}")
     monkeypatch.setenv(kept.FOLDER, str(tmp_path))
-    kept.keep(tmp_path, {"overview": Markup("good")})
-    ahead.main()
-    assert "absent.sqlite" in capsys.readouterr().err
-    assert kept.find(str(tmp_path), "overview") == "good"
-    assert "This cannot be shown now" in str(kept.find(str(tmp_path), "renewals"))
+    monkeypatch.setenv("PROCESS_METER_WAREHOUSE", f"sqlite:///{tmp_path / 'absent.sqlite'}")
+    assert ahead.main() == 1
+    assert "absent.sqlite" in str(kept.find(str(tmp_path), "renewals"))
+    small_warehouse.fill(engine)
+    monkeypatch.setenv("PROCESS_METER_WAREHOUSE", engine.url.render_as_string(hide_password=False))
+    assert ahead.main() == 0
+    made = kept.find(str(tmp_path), "overview")
+    monkeypatch.setenv("PROCESS_METER_WAREHOUSE", f"sqlite:///{tmp_path / 'absent.sqlite'}")
+    assert ahead.main() == 1
+    assert kept.find(str(tmp_path), "overview") == made
 
 
 def test_a_tile_leads_to_the_newest_page_of_a_report(tmp_path: Path) -> None:

@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from pathlib import Path
 from typing import Any
 
-from apps.kernels import ABANDONED_SECONDS, Abandoned, Kernels
+from apps import kept, report_links
+from apps.kernels import ABANDONED_SECONDS, AGAIN_SECONDS, Abandoned, Kernels, MadeAhead
 
 
 def test_whatever_kernel_a_notebook_names_it_is_this_interpreter_off_the_working_folder() -> None:
@@ -64,3 +66,22 @@ def test_a_page_that_comes_back_keeps_its_kernel_and_one_that_waits_is_kept() ->
         return manager.closed
 
     assert asyncio.run(story()) == []
+
+
+def test_figures_are_made_at_once_then_hourly_and_soon_again_while_there_are_none(tmp_path: Path) -> None:
+    now = [0.0]
+    places = {kept.FOLDER: str(tmp_path), report_links.FOLDER: str(tmp_path)}
+    absent = {"PROCESS_METER_WAREHOUSE": f"sqlite:///{tmp_path / 'absent.sqlite'}"}
+    made_ahead = MadeAhead({**places, **absent}, clock=lambda: now[0])
+    made_ahead.make_if_due()
+    first = made_ahead.process
+    assert first is not None
+    assert first.wait(60) == 1
+    made_ahead.make_if_due()
+    assert made_ahead.process is first
+    now[0] = AGAIN_SECONDS
+    made_ahead.make_if_due()
+    assert made_ahead.process is not first
+    made_ahead.stop()
+    assert made_ahead.process is not None
+    assert made_ahead.process.poll() is not None

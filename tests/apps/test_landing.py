@@ -3,6 +3,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 
 import polars as pl
+from sqlalchemy import Engine
 
 from apps import landing
 from pipelines.answers.about_you import AboutYou
@@ -156,3 +157,8 @@ def test_what_is_recorded_about_you_says_what_it_is_not_for() -> None:
 
 def test_nobody_known_has_nothing_recorded() -> None:
     assert "Nothing was recorded about the account pat in the last 7 days." in landing.you_section(_you(0))
+
+
+def test_an_empty_warehouse_tells_the_first_steps(engine: Engine) -> None:
+    assert "<code>process-meter directory import FILE</code>" in landing.title(engine, NOW)
+    assert landing.tiles(engine, "pat", NOW) == ""

@@ -3,6 +3,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
+from sqlalchemy import Engine
 
 from apps import live
 from apps.live import Now
@@ -100,3 +101,9 @@ def test_the_title_carries_the_moment_in_local_time() -> None:
     html = live.clock(_now(THREE, [HEARD]))
     assert 'at 14:00:00 on <span class="c">2026-10-05</span> (Europe/Berlin)' in html
     assert f'data-live="{int(AT.timestamp())}"' in html
+
+
+def test_agents_may_report_before_the_organization_has_a_name(engine: Engine) -> None:
+    now = live.read(engine, AT)
+    assert (now.zone, now.sessions.height) == ("UTC", 0)
+    assert "No agent is enrolled yet" in live.screen(now)

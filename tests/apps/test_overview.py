@@ -9,6 +9,7 @@ from markupsafe import Markup
 from sqlalchemy import Engine
 
 from apps import ahead, overview
+from warehouse.errors import Problem
 
 NOW = datetime(2026, 10, 12, 12, tzinfo=UTC)
 
@@ -54,13 +55,17 @@ def test_the_screen_names_its_moment_window_zone_and_policy(screen: Markup) -> N
     assert "license policy, version 3" in screen
 
 
+def test_a_window_without_use_says_so_and_the_others_are_shown(engine: Engine) -> None:
+    small_warehouse.fill(engine)
+    later = ahead.make(engine, datetime(2026, 12, 24, tzinfo=UTC))["overview"]
+    assert later.count("<h2>Nothing in this window</h2>") == 1
+    assert later.count("<dt>Run time</dt><dd>65 h") == 2
+
+
 def test_a_warehouse_without_sessions_says_what_to_do(engine: Engine) -> None:
     small_warehouse.fill(engine)
-    made = ahead.make(engine, datetime(2024, 1, 1, tzinfo=UTC))
-    assert "There are no sessions from" in made["overview"]
-    assert "There are no sessions from" in made["renewals"]
-
-
-def test_a_warehouse_without_an_organization_says_so_too(engine: Engine) -> None:
-    made = ahead.make(engine, NOW)
-    assert "<h2>No data yet</h2>" in made["overview"]
+    with pytest.raises(Problem, match="There are no sessions from 2022-12-31") as problem:
+        ahead.make(engine, datetime(2023, 12, 31, 12, tzinfo=UTC))
+    said = ahead.nothing(problem.value)
+    assert "There are no sessions from" in said["renewals"]
+    assert "<h2>No data yet</h2>" in said["overview"]

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import FrameType
 
@@ -172,7 +172,9 @@ def _make(home: Home, approver: str, tell: Teller) -> Made:
     engine = open_warehouse(home.url)
     try:
         with tell.step("last month's bill drafted, disputed, approved and closed"):
-            run, is_new = bills.close_last_month(engine, datetime.now(UTC).date(), approver, _now_ms())
+            # The sample's last month: a sample that has grown old holds no evidence of a later one.
+            made_on = date.fromisoformat(sample_settings(engine)["made_on"])
+            run, is_new = bills.close_last_month(engine, made_on, approver, _now_ms())
         if not is_new:
             tell.note(f"run {run} was closed before, and stays as it is")
         with tell.step(f"{len(REPORTS)} reports executed"):

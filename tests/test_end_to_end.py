@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from datetime import time as clock
 from fractions import Fraction
 from pathlib import Path
 
@@ -23,10 +24,10 @@ import polars as pl
 import pytest
 from desktop import Desktop
 from line import Line
-from pipelines.workbook import write_workbook
 from sqlalchemy import Engine
 
 from pipelines import billing
+from pipelines.workbook import write_workbook
 from warehouse import frames
 from warehouse.metrics.states import states
 from warehouse.store import open_warehouse
@@ -38,6 +39,7 @@ RATE = "3600.00"  # an hour; so that one quantum (0.001 h) costs 3.60
 TODAY = date.today()  # noqa: DTZ011 - the office of this test is in the machine's own zone
 MONTH = f"{TODAY:%Y-%m}"
 NEXT_MONTH = (TODAY.replace(day=1) + timedelta(days=32)).replace(day=1)
+AFTERWARDS_MS = int(datetime.combine(NEXT_MONTH, clock(12), UTC).timestamp() * 1000)
 
 POLICY = f"""
 [collection]
@@ -308,7 +310,7 @@ def test_the_amount_in_the_workbook_is_the_one_worked_out_by_hand(
     engine = open_warehouse(lines[name].url)
     run = bill(engine)
     path = tmp_path / "run.xlsx"
-    write_workbook(engine, run, path)
+    write_workbook(engine, run, path, "accountant", AFTERWARDS_MS)
     engine.dispose()
 
     rows = sheet(path, "Charges")
@@ -326,10 +328,9 @@ def test_the_amount_in_the_workbook_is_the_one_worked_out_by_hand(
 
 def bill(engine: Engine) -> str:
     """Bill the month as two people would, on the first day of the next one."""
-    now_ms = int(datetime(NEXT_MONTH.year, NEXT_MONTH.month, 1, 12, tzinfo=UTC).timestamp() * 1000)
-    run = billing.draft(engine, MONTH, "generic", "preparer", now_ms)
-    billing.approve(engine, run, "approver", now_ms)
-    billing.close(engine, run, "approver", now_ms)
+    run = billing.draft(engine, MONTH, "generic", "preparer", AFTERWARDS_MS)
+    billing.approve(engine, run, "approver", AFTERWARDS_MS)
+    billing.close(engine, run, "approver", AFTERWARDS_MS)
     return run
 
 

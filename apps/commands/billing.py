@@ -74,9 +74,14 @@ def export(
 ) -> None:
     """Write what accounting imports, or the workbook that goes with it."""
     from pipelines.billing import export
+    from pipelines.workbook import write_workbook
 
+    who, now = operating_system_identity(), now_ms()
     with opened(warehouse) as engine:
-        export(engine, run, target, out, operating_system_identity(), now_ms())
+        if target == "workbook":
+            write_workbook(engine, run, out, who, now)
+        else:
+            export(engine, run, target, out, who, now)
     typer.echo(str(out))
 
 

@@ -11,8 +11,6 @@ from sqlalchemy import Engine
 from warehouse import frames, ledger, store
 from warehouse.ledger import Run
 
-CORRECTIONS = ("reversal", "replacement")
-
 
 @dataclass(frozen=True)
 class Book:
@@ -23,7 +21,8 @@ class Book:
     lines
         One row per charge line: the columns of `ledger.LINES`, and person, employee_number,
         application_name, client, client_name, payer, cost_center, project_name, project_office,
-        is_billed (neither held nor written off, and billable).
+        original_run and original_line (of a correction), is_correction, is_billed (billable, and neither held
+        nor written off).
     sessions
         One row per line and session: see `ledger.sessions_of`.
     exceptions, rates, reviews
@@ -68,12 +67,13 @@ def open_book(engine: Engine, run: str, actor: str, purpose: str, now_ms: int) -
         subject, reason = f"{purpose} of run {run}", "project accounting"
         named = ledger.named_people(connection, people, actor, subject, reason, now_ms)
         ledger.record_event(connection, actor, f"billing {purpose}", run, {"people": len(people)}, now_ms)
+    originals = ledger.originals_of(engine, run)
     rates = frames.rates(engine).filter(pl.col("rate_id").is_in(lines["rate_id"].unique().implode()))
+    lines = lines.join(named, on="person_id", how="left", maintain_order="left")
+    lines = lines.join(originals, on="line", how="left", maintain_order="left")
     return Book(
         found,
-        _with_names(
-            lines.join(named, on="person_id", how="left", maintain_order="left"), found.totals["words"]
-        ),
+        _with_names(lines, found),
         ledger.sessions_of(engine, found),
         ledger.exceptions_of(engine, run),
         rates.sort("rate_id").collect(),
@@ -81,14 +81,13 @@ def open_book(engine: Engine, run: str, actor: str, purpose: str, now_ms: int) -
     )
 
 
-def _with_names(lines: pl.DataFrame, words: dict[str, Any]) -> pl.DataFrame:
-    """Add the names that codes went by at the draft."""
+def _with_names(lines: pl.DataFrame, run: Run) -> pl.DataFrame:
+    """Add the names that codes went by at the draft, and what a line is."""
+    words = run.totals["words"]
+    columns = ("project", "project_name", "client", "client_name", "cost_center", "project_office")
     projects = pl.DataFrame(
         [(number, *known.values()) for number, known in words["projects"].items()],
-        schema=["project", "project_name", "client", "client_name", "cost_center", "project_office"],
-        schema_overrides=dict.fromkeys(
-            ("project", "project_name", "client", "client_name", "cost_center", "project_office"), pl.String
-        ),
+        schema=dict.fromkeys(columns, pl.String),
         orient="row",
     )
     applications = pl.DataFrame(
@@ -103,5 +102,9 @@ def _with_names(lines: pl.DataFrame, words: dict[str, Any]) -> pl.DataFrame:
     return (
         lines.join(projects, on="project", how="left", maintain_order="left")
         .join(applications, on="application", how="left", maintain_order="left")
-        .with_columns(payer=payer, is_billed=pl.col("billable") & ~is_held)
+        .with_columns(
+            payer=payer,
+            is_billed=pl.col("billable") & ~is_held,
+            is_correction=(pl.col("period") != run.period),
+        )
     )

@@ -21,7 +21,7 @@ from warehouse.ledger.lines import (
     write_exceptions,
     write_lines,
 )
-from warehouse.ledger.reading import review_rows, sessions_of
+from warehouse.ledger.reading import originals_of, review_rows, sessions_of
 from warehouse.ledger.reviews import Review, add_reviews, line_id, lines_in, reviews_of
 from warehouse.ledger.runs import (
     OPEN,
@@ -60,6 +60,7 @@ __all__ = [
     "move",
     "named_people",
     "new_number",
+    "originals_of",
     "policy_version_id",
     "record_event",
     "record_events",

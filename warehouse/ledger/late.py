@@ -19,7 +19,7 @@ LATE = pl.Schema(
 
 _LATE_SEGMENTS = """
     SELECT segment.session_id AS session, min(segment.start_ms) AS from_ms, max(segment.end_ms) AS to_ms,
-           sum(segment.end_ms - segment.start_ms) AS milliseconds, 'late evidence' AS reason
+           CAST(sum(segment.end_ms - segment.start_ms) AS BIGINT) AS milliseconds, 'late evidence' AS reason
     FROM segment
     JOIN session ON session.id = segment.session_id
     JOIN application ON application.id = session.application_id

@@ -47,6 +47,17 @@ _SESSIONS = """
     WHERE billing_run.number = :run
     ORDER BY charge_line.line_number, session.id
 """
+_ORIGINALS = """
+    SELECT charge_line.line_number AS line, other.number AS original_run,
+           original.line_number AS original_line
+    FROM charge_line
+    JOIN billing_run ON billing_run.id = charge_line.billing_run_id
+    JOIN charge_line AS original ON original.id = charge_line.original_line_id
+    JOIN billing_run AS other ON other.id = original.billing_run_id
+    WHERE billing_run.number = :run ORDER BY charge_line.line_number
+"""
+ORIGINALS = pl.Schema({"line": pl.Int64, "original_run": pl.String, "original_line": pl.Int64})
+
 _REVIEWS = """
     SELECT charge_line.line_number AS line, line_review.action, line_review.actor, line_review.reason,
            line_review.at_ms AS at
@@ -85,3 +96,8 @@ def review_rows(engine: Engine, run: str) -> pl.DataFrame:
     """Return the acts of review of a run by line, oldest first: line, action, actor, reason, at."""
     rows = store.read(engine, _REVIEWS, {"run": run})
     return rows.with_columns(pl.col("at").cast(pl.Int64).cast(INSTANT)).cast(REVIEWS)
+
+
+def originals_of(engine: Engine, run: str) -> pl.DataFrame:
+    """Return which line of which run each correction corrects: line, original_run, original_line."""
+    return store.read(engine, _ORIGINALS, {"run": run}).cast(ORIGINALS)

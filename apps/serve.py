@@ -12,6 +12,7 @@ import logging
 import os
 import shutil
 import socket
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -85,7 +86,7 @@ def serve(
     reports
         The folder of executed reports, whose newest pages the tiles lead to; `reports` here when None.
     ready
-        Called once with the address of the start page as soon as it answers.
+        Called once with the address of the start page as soon as it answers; a line on stdout when None.
 
     Raises
     ------
@@ -98,9 +99,14 @@ def serve(
     with listen(host, port) as listening, tempfile.TemporaryDirectory(prefix="process-meter-") as scratch:
         environment = _environment(url, host, Path(scratch), (reports or Path("reports")).absolute())
         screens = Screens(config=_settings(host, Path(scratch), environment))
-        screens.hold(listening, MadeAhead(environment), ready)
+        screens.hold(listening, MadeAhead(environment), ready or _say)
         screens.initialize(argv=[])
         screens.start()
+
+
+def _say(address: str) -> None:
+    sys.stdout.write(f"The screens are at {address} (Ctrl-C ends them)\n")
+    sys.stdout.flush()
 
 
 def refuse_unless_loopback(host: str) -> None:
@@ -180,9 +186,7 @@ class Screens(Voila):  # type: ignore[misc]
     # No voila.json or voila.py of a working or home folder changes what is served.
     config_file_paths: Any = List()
 
-    def hold(
-        self, listening: socket.socket, made_ahead: MadeAhead, ready: Callable[[str], None] | None
-    ) -> None:
+    def hold(self, listening: socket.socket, made_ahead: MadeAhead, ready: Callable[[str], None]) -> None:
         """Keep the listening socket, which exists before anything else does, and whom to tell."""
         self.listening, self.made_ahead, self.ready = listening, made_ahead, ready
         self.port = listening.getsockname()[1]
@@ -237,8 +241,7 @@ class Screens(Voila):  # type: ignore[misc]
         self.ioloop = IOLoop.current()
         PeriodicCallback(Abandoned(self.kernel_manager).close, 10_000).start()
         self.made_ahead.start()
-        if self.ready:
-            self.ready(f"http://{f'[{self.ip}]' if ':' in self.ip else self.ip}:{self.port}/")
+        self.ready(f"http://{f'[{self.ip}]' if ':' in self.ip else self.ip}:{self.port}/")
         try:
             self.ioloop.start()
         except KeyboardInterrupt:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from apps import cli
-from apps.commands.options import operating_system_identity
+from apps.identity import operating_system_identity
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:

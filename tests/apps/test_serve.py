@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from apps import serve
-from apps.serve import FOLDER, SCREENS, listen, refuse_unless_loopback
+from apps.screens import FOLDER, SCREENS
+from apps.serve import listen, refuse_unless_loopback
 from warehouse.errors import Problem
 
 

@@ -12,6 +12,8 @@ import sys
 from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect
 
+from apps.identity import operating_system_identity
+
 
 def await_visitor() -> None:
     """Wait in a preheated kernel until its page is asked for; return at once in any other."""
@@ -34,8 +36,4 @@ def viewer() -> str:
 
     Only this machine reaches the screens; who is let in from elsewhere will have signed in.
     """
-    if sys.platform == "win32":
-        return os.getlogin().lower()
-    import pwd  # noqa: PLC0415 - absent on Windows
-
-    return pwd.getpwuid(os.getuid()).pw_name.lower()
+    return operating_system_identity().lower()

@@ -7,8 +7,6 @@ for over 20 seconds in the middle.
 
 from __future__ import annotations
 
-import os
-import pwd
 import socket
 import time
 from collections.abc import Iterator, Mapping
@@ -26,6 +24,7 @@ from desktop import Desktop
 from line import Line
 from sqlalchemy import Engine
 
+from apps.identity import operating_system_identity
 from pipelines import billing
 from pipelines.workbook import write_workbook
 from warehouse import frames
@@ -155,7 +154,7 @@ def deliver(lines: list[Line]) -> None:
 
 def set_up(line: Line) -> None:
     """Set an organization up as an administrator does, by the command line alone."""
-    me, host, zone = account(), socket.gethostname().lower(), "Europe/Berlin"
+    me, host, zone = operating_system_identity(), socket.gethostname().lower(), "Europe/Berlin"
     files = {
         "directory": (
             "record,code,name,zone,currency,office,employee_number,accounts,valid_from",
@@ -196,11 +195,6 @@ def wait_until_heard(line: Line) -> None:
         assert time.time() < end, line.log(f"{line.name}-agent")
         time.sleep(0.5)
     engine.dispose()
-
-
-def account() -> str:
-    """Return the account that the agent reports for this process."""
-    return pwd.getpwuid(os.getuid()).pw_name
 
 
 @dataclass

@@ -11,7 +11,8 @@ from typing import Annotated, Any
 
 import typer
 
-from apps.commands.options import AsJson, WarehouseUrl, now_ms, opened, operating_system_identity, print_json
+from apps.commands.options import AsJson, WarehouseUrl, now_ms, opened, print_json
+from apps.identity import operating_system_identity
 
 app = typer.Typer(help="Expense-2-Project: a period from draft to accounting.", no_args_is_help=True)
 

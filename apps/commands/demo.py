@@ -15,7 +15,7 @@ def demo(
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Do not open a browser.")] = False,
 ) -> None:
     """Load a sample organization, meter this machine, run the reports, close a bill, serve the screens."""
-    from apps.commands.options import operating_system_identity
+    from apps.identity import operating_system_identity
     from pipelines.demo import run_demo
 
     run_demo(

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from apps.commands.options import AsJson, WarehouseUrl, now_ms, opened, operating_system_identity, print_json
+from apps.commands.options import AsJson, WarehouseUrl, now_ms, opened, print_json
+from apps.identity import operating_system_identity
 
 app = typer.Typer(help="The manager: configures agents and receives what they record.", no_args_is_help=True)
 token_app = typer.Typer(help="Enrollment tokens.", no_args_is_help=True)

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from apps.commands.options import AsJson, WarehouseUrl, now_ms, opened, operating_system_identity, print_json
+from apps.commands.options import AsJson, WarehouseUrl, now_ms, opened, print_json
+from apps.identity import operating_system_identity
 
 TableFile = Annotated[Path, typer.Argument(help="CSV or XLSX; docs/importing.md has the columns.")]
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
@@ -38,15 +36,6 @@ def opened(url: str | None) -> Iterator[Engine]:
         yield engine
     finally:
         engine.dispose()
-
-
-def operating_system_identity() -> str:
-    """Return the account that runs this process, as the system knows it, not as the environment says."""
-    if sys.platform == "win32":
-        return os.getlogin()
-    import pwd
-
-    return pwd.getpwuid(os.getuid()).pw_name
 
 
 def print_json(value: Any) -> None:

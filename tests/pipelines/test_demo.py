@@ -141,7 +141,7 @@ def test_a_warehouse_of_somebody_else_is_left_alone(home: Home) -> None:
 
 def test_a_file_that_is_no_warehouse_is_left_alone(home: Home) -> None:
     home.warehouse.write_text("my notes")
-    with pytest.raises(Problem, match="cannot be used: .*; name another folder with --home"):
+    with pytest.raises(Problem, match=r"cannot be used: .*; name another folder with --home"):
         open_sample(home)
     assert home.warehouse.read_text() == "my notes"
 

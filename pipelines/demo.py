@@ -179,7 +179,7 @@ def _make(home: Home, approver: str, tell: Teller) -> Made:
             tell.note(f"run {run} was closed before, and stays as it is")
         with tell.step(f"{len(REPORTS)} reports executed"):
             reports = _run_reports(home)
-        with tell.step("workbooks and export files written"):
+        with tell.step("workbooks and import files of the closed bills written"):
             files = _write_bills(home, engine, approver)
         with tell.step("chain of closed bills verified"):
             _require_unchanged(engine)
@@ -200,13 +200,15 @@ def _run_reports(home: Home) -> dict[str, ReportResult]:
 
 
 def _write_bills(home: Home, engine: Engine, actor: str) -> list[Path]:
-    """Write a workbook and an import file for every closed run."""
+    """Write a workbook and an import file for every closed run, unless they are there: neither can change."""
     files = []
     for run in [row["run"] for row in billing.show(engine)["runs"] if row["status"] == "closed"]:
         name = run.replace("/", "-")
         workbook, generic = (home.bills / f"{name}{ending}" for ending in (".xlsx", "-generic.csv"))
-        write_workbook(engine, run, workbook, actor, _now_ms())
-        billing.export(engine, run, bills.TARGET, generic, actor, _now_ms())
+        if not workbook.exists():
+            write_workbook(engine, run, workbook, actor, _now_ms())
+        if not generic.exists():
+            billing.export(engine, run, bills.TARGET, generic, actor, _now_ms())
         files += [workbook, generic]
     return files
 
@@ -278,4 +280,4 @@ def _say_links(home: Home, base: str, made: Made, tell: Teller) -> None:
     tell.say()
     tell.say(f"Ready after {tell.elapsed_seconds:.0f} s. Ctrl-C ends everything. Look at:")
     for reader, link, what in readers:
-        tell.say(f"  {reader:16}{link}\n{'':18}{what}")
+        tell.say(f"  {reader:17}{link}\n{'':19}{what}")

@@ -34,10 +34,10 @@ class Entitlement:
 
 
 ENTITLEMENTS = (
-    # Over-bought: at the last renewal 60 became 96, and the peak never saw it.
-    Entitlement(code="DL-SUITE-1", product="draftline-suite", metric="concurrent", quantity=60,
+    # Over-bought: at the last renewal 48 became 72, and the peak never saw it.
+    Entitlement(code="DL-SUITE-1", product="draftline-suite", metric="concurrent", quantity=48,
                 from_month=-36, to_month=-8, unit_cost_minor=268_000, contract="DL-2023-118"),
-    Entitlement(code="DL-SUITE-2", product="draftline-suite", metric="concurrent", quantity=96,
+    Entitlement(code="DL-SUITE-2", product="draftline-suite", metric="concurrent", quantity=72,
                 from_month=-8, to_month=4, unit_cost_minor=281_500, contract="DL-2026-041",
                 notice_days=60,
                 rights=(("contractors", True), ("regions", ["EMEA", "AMER", "APAC"]))),
@@ -50,11 +50,11 @@ ENTITLEMENTS = (
                 contract="FEM-88-0034", rights=(("second_device", False), ("virtualization", False))),
     Entitlement(code="TERRA-FLOAT", product="terralume", metric="concurrent", quantity=14,
                 from_month=-36, to_month=2, unit_cost_minor=164_000, contract="TL-7719", notice_days=30),
-    Entitlement(code="TRUSS-FLOAT", product="trusswright", metric="concurrent", quantity=16,
+    Entitlement(code="TRUSS-FLOAT", product="trusswright", metric="concurrent", quantity=14,
                 from_month=-22, to_month=14, unit_cost_minor=198_000, currency="EUR",
                 contract="TW-2025-9"),
-    # Short by a little, some days of the month.
-    Entitlement(code="CULV-FLOAT", product="culvert", metric="concurrent", quantity=4,
+    # Short by a little, now and then.
+    Entitlement(code="CULV-FLOAT", product="culvert", metric="concurrent", quantity=3,
                 from_month=-16, to_month=8, unit_cost_minor=240_000, currency="EUR",
                 contract="TW-2025-31", notice_days=60),
     Entitlement(code="CLASH-SEATS", product="clashlight", metric="named_user", quantity=40,

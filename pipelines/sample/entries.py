@@ -135,7 +135,7 @@ def _portfolios(plan: Plan, staff: list[Person]) -> np.ndarray:
     liking = random.random((len(staff), len(PROJECTS)))
     at_home = np.array([[person.office.code == p.office for p in PROJECTS] for person in staff])
     paid = np.array([p.payer != "" for p in PROJECTS])
-    outward = np.array([0.6 if p.payer.startswith("CC-") else 0.0 for p in PROJECTS])
+    outward = np.array([0.3 if p.payer.startswith("CC-") else 0.0 for p in PROJECTS])
     score = liking + 0.75 * at_home - outward
     first, last = month_of(plan, plan.start), month_of(plan, plan.last_day)
     monthly = []

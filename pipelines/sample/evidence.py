@@ -49,20 +49,6 @@ class Evidence:
             high = np.searchsorted(whose, part["session"][-1], "right")
             yield segments.tile(part, self._focus[low:high], self._locks, self._holes, random)
 
-    def presence(self) -> pl.DataFrame:
-        """Return what every open session was doing when the evidence ends, as rows of its table."""
-        still = self._tiled.filter("is_open")
-        rows = segments.tile(still, self._focus, self._locks, self._holes, self._plan.random("presence"))
-        last = rows.group_by("session_id", maintain_order=True).last()
-        known = self.sessions.select(
-            "id", "agent_id", "key", "application_id", "account_id", "host_id", "started_ms"
-        )
-        heard = pl.lit(self._plan.horizon_ms)
-        return last.join(known, left_on="session_id", right_on="id").select(
-            "agent_id", "application_id", "account_id", "host_id", "attention", "since_ms", "started_ms",
-            session_key="key", attention_since_ms="start_ms", heard_ms=heard,
-        )  # fmt: skip
-
 
 def collect(plan: Plan, staff: list[Person]) -> Evidence:
     """Live through all working days of the plan."""

@@ -53,7 +53,6 @@ def load(engine: Engine, plan: Plan, progress: Progress = lambda _step, _share: 
     segments = _load_segments(engine, collected, progress)
     append(engine, "watch_interval", collected.watch_intervals)
     append(engine, "project_entry", collected.project_entries)
-    append(engine, "presence", collected.presence())
     progress("done", 1.0)
     return Loaded(collected.sessions.height, segments)
 

@@ -14,15 +14,13 @@ from typing import NamedTuple
 from collector.agent import process_table as table
 from collector.agent.clock import Moment
 from collector.agent.sample import Identity, Instance, SessionKey
-from collector.agent.signatures import Features, bears_name, recognize
+from collector.agent.signatures import Features, Names, recognize
 from collector.protocol import MonitoredApplication
 
-YOUNG_MS = 10_000
-"""So long a process is looked at with each scan, in case it becomes another program."""
 CANDIDATE_MS = 3_000
-"""So often one is looked at that lacks nothing but its window."""
+"""So often a process is looked at that lacks nothing but its window."""
 GROWN_MS = 30_000
-"""So often any other one is looked at."""
+"""So often any is looked at, in case it becomes another program; more often while it is young."""
 COMM_LENGTH = 15
 """Linux cuts longer process names off here."""
 
@@ -57,6 +55,8 @@ class _Process:
     dull_ms: int
     """Until then it was no program that is looked for."""
     cpu_ms: float
+    name: str
+    """As it was met; empty once that has been looked at."""
     check_ms: int = 0
     instance: Instance | None = None
     root: Identity | None = None
@@ -75,19 +75,22 @@ class Processes:
     def __init__(self, own: LogonSession) -> None:
         self._own = own
         self._applications: tuple[MonitoredApplication, ...] = ()
+        self._names = Names(())
         self._known: set[int] = set()
         self._processes: dict[int, _Process] = {}
         self._trees: dict[Identity, float] = {}
         """CPU time of the tree of each instance that has been accounted for."""
         self._ended: dict[int, int] = {}
         self._scanned_ms: int | None = None
+        self._newest: bytes | None = None
         self.exits = table.Exits()
 
     def meter(self, applications: Iterable[MonitoredApplication]) -> None:
         """Look for these applications from now on; what runs of others is seen no more."""
         self._applications = tuple(applications)
+        self._names = Names(self._applications)
         self._known, self._processes, self._trees = set(), {}, {}
-        self._scanned_ms = None
+        self._scanned_ms = self._newest = None
         self.exits.forget(())
 
     def note_exits(self, pids: Iterable[int], boot_ms: int) -> None:
@@ -104,7 +107,7 @@ class Processes:
         window_classes
             Called only if a signature asks for a window class.
         """
-        present = table.pids()
+        present = self._list()
         exits = self._drop(present, now)
         for pid in present - self._known:
             self._meet(pid, now)
@@ -115,6 +118,14 @@ class Processes:
         cpu_ms = self._measure()
         self._scanned_ms = now.boot_ms
         return Seen(tuple(each.instance for each in self._instances() if each.instance), exits, cpu_ms)
+
+    def _list(self) -> set[int]:
+        """Return all pids; those of the previous scan, if nothing was launched since."""
+        newest = table.newest_pid()
+        if newest is not None and newest == self._newest:
+            return set(self._known)
+        self._newest = newest
+        return table.pids()
 
     def _instances(self) -> list[_Process]:
         return [process for process in self._processes.values() if process.instance]
@@ -155,7 +166,7 @@ class Processes:
         if line:
             born_ms = table.started_ms(line, now)
             identity = Identity(pid, line.start_ticks)
-            self._processes[pid] = _Process(identity, line.parent, born_ms, born_ms, line.cpu_ms)
+            self._processes[pid] = _Process(identity, line.parent, born_ms, born_ms, line.cpu_ms, line.name)
 
     # --- What they are -------------------------------------------------------------------------------------
 
@@ -166,7 +177,7 @@ class Processes:
         for process in self._processes.values():
             if process.instance or process.check_ms > now.boot_ms:
                 continue
-            process.check_ms = 0 if now.boot_ms - process.born_ms < YOUNG_MS else now.boot_ms + GROWN_MS
+            process.check_ms = now.boot_ms + min(now.boot_ms - process.born_ms, GROWN_MS)
             features = self._candidate(process, now)
             if features is None:
                 continue
@@ -179,8 +190,9 @@ class Processes:
     def _candidate(self, process: _Process, now: Moment) -> Features | None:
         """Return what is known of a process whose executable could be one that is looked for."""
         pid = process.identity.pid
-        features = Features(table.path(pid), self._full_name(pid))
-        if not bears_name(features, self._applications):
+        known, process.name = process.name, ""
+        features = Features(table.path(pid), self._full_name(pid, known))
+        if not self._names.bears(features):
             process.dull_ms = now.boot_ms
             return None
         display = table.display(pid) if self._own.display else None
@@ -200,8 +212,7 @@ class Processes:
     def _name(self, process: _Process, features: Features, now: Moment) -> bool:
         code = recognize(features, self._applications)
         if code is None:
-            if process.check_ms:
-                process.check_ms = now.boot_ms + CANDIDATE_MS
+            process.check_ms = min(process.check_ms, now.boot_ms + CANDIDATE_MS)
             return False
         key = SessionKey(code, self._own.account, self._own.name)
         process.instance = Instance(key, process.identity, process.dull_ms)
@@ -216,9 +227,9 @@ class Processes:
         )
 
     @staticmethod
-    def _full_name(pid: int) -> str:
-        line = table.stat(pid)
-        name = line.name if line else ""
+    def _full_name(pid: int, known: str = "") -> str:
+        line = None if known else table.stat(pid)
+        name = line.name if line else known
         if len(name) < COMM_LENGTH:
             return name
         first = (table.command_line(pid) or [""])[0].rpartition("/")[2]

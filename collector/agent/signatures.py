@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
+from fnmatch import fnmatchcase, translate
 
 from collector.protocol import MonitoredApplication, Signature
 
@@ -24,13 +25,24 @@ class Features:
     window_classes: frozenset[str] = frozenset()
 
 
-def bears_name(features: Features, applications: Sequence[MonitoredApplication]) -> bool:
-    """Whether the executable alone could belong to an application: the cheap question, asked first."""
-    return any(
-        _executable(signature.executable, features.path, features.name)
-        for application in applications
-        for signature in application.signatures
-    )
+class Names:
+    """Whether an executable alone could belong to an application: the cheap question, asked of everybody."""
+
+    def __init__(self, applications: Sequence[MonitoredApplication]) -> None:
+        patterns = {
+            _plain(each.executable) for application in applications for each in application.signatures
+        }
+        self._paths = _any_of(pattern for pattern in patterns if "/" in pattern)
+        self._names = _any_of(pattern for pattern in patterns if "/" not in pattern)
+
+    def bears(self, features: Features) -> bool:
+        """Whether one of the signatures has a pattern for this executable."""
+        path = _plain(features.path).removesuffix(" (deleted)")
+        return bool(
+            self._paths.match(path)
+            or self._names.match(path.rpartition("/")[2])
+            or self._names.match(features.name.lower())
+        )
 
 
 def recognize(features: Features, applications: Sequence[MonitoredApplication]) -> str | None:
@@ -58,10 +70,18 @@ def fits(signature: Signature, features: Features) -> bool:
 
 
 def _executable(pattern: str, path: str, name: str) -> bool:
-    pattern, path = pattern.replace("\\", "/"), path.replace("\\", "/").removesuffix(" (deleted)")
+    pattern, path = _plain(pattern), _plain(path).removesuffix(" (deleted)")
     if "/" in pattern:
         return _glob(pattern, path)
     return _glob(pattern, path.rpartition("/")[2]) or (bool(name) and _glob(pattern, name))
+
+
+def _plain(text: str) -> str:
+    return text.replace("\\", "/").lower()
+
+
+def _any_of(patterns: Iterable[str]) -> re.Pattern[str]:
+    return re.compile("|".join(map(translate, sorted(patterns))) or r"(?!)")
 
 
 def _glob(pattern: str, text: str) -> bool:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from collector.agent.signatures import Features, bears_name, fits, recognize
+from collector.agent.signatures import Features, Names, fits, recognize
 from collector.protocol import MonitoredApplication, Signature
 
 CAD = Features(
@@ -35,6 +35,8 @@ CAD = Features(
 )
 def test_a_signature_asks_for_all_it_names(signature: Signature, expected: bool) -> None:
     assert fits(signature, CAD) is expected
+    if expected:
+        assert Names([MonitoredApplication(code="a", name="A", signatures=(signature,))]).bears(CAD)
 
 
 def test_a_windows_path_is_read_like_any_other() -> None:
@@ -60,5 +62,7 @@ def test_the_first_application_that_fits_wins() -> None:
         application("cad", Signature(executable="other"), Signature(executable="cad-*")),
     )
     assert recognize(CAD, policy) == "cad"
-    assert bears_name(CAD, policy[:1]), "by name it could be the viewer"
+    assert Names(policy[:1]).bears(CAD), "by name it could be the viewer"
+    assert not Names([application("x", Signature(executable="x"), Signature(executable="/x"))]).bears(CAD)
+    assert not Names(()).bears(Features(path="", name=""))
     assert recognize(CAD, policy[:1]) is None

@@ -39,7 +39,7 @@ class Evidence:
         `states()` of whole sessions under the billing policy: session, application, start, end, attention,
         state, since, gap_start, instance, provisional. Segments inside a quarter of an hour.
     sessions
-        session, person_id, application, office, zone, started, ended.
+        session, person_id, application, office, zone: the last two are the person's at its start.
     placements
         person_id, office, zone, valid_from: the frame `people`.
     entries
@@ -126,7 +126,7 @@ def charge(evidence: Evidence, tariff: Tariff, policy: Policy, terms: Terms) -> 
         A segment crosses a quarter of an hour, two rates collide, the overlap policy is unknown, or the
         tie-out fails.
     """
-    days = session_days(evidence.sessions, evidence.placements, terms.starts_on, terms.ends_on)
+    days = session_days(_observed(evidence), evidence.placements, terms.starts_on, terms.ends_on)
     usage = on_local_days(evidence, days, terms)
     pieces = billable_pieces(usage, policy, is_unknown_busy=terms.is_unknown_busy)
     known = pieces.filter(pl.col("person_id").is_not_null())
@@ -176,6 +176,16 @@ def on_local_days(evidence: Evidence, days: pl.DataFrame, terms: Terms) -> pl.Da
         bounds, left_on="start_ms", right_on="from_ms", by="session", check_sortedness=False
     )
     return placed.filter(pl.col("start_ms") < pl.col("to_ms")).drop("to_ms", "from_ms", strict=False)
+
+
+def _observed(evidence: Evidence) -> pl.DataFrame:
+    """Add from when to when there is evidence of each session, whatever is known of its end."""
+    extents = evidence.stated.group_by("session").agg(
+        pl.col("start").min().alias("started"), pl.col("end").max().alias("ended")
+    )
+    return evidence.sessions.select("session", "person_id", "application", "office", "zone").join(
+        extents, on="session"
+    )
 
 
 def _widest(terms: Terms) -> tuple[pl.Expr, pl.Expr]:

@@ -8,9 +8,6 @@ import polars as pl
 
 from warehouse.periods import INSTANT, day_bounds
 
-NEVER_MS = 2**62
-"""Later than anything: the end of what is open."""
-
 DAY = timedelta(days=1)
 
 
@@ -22,7 +19,7 @@ def in_ms(column: str) -> pl.Expr:
 def session_days(
     sessions: pl.DataFrame, placements: pl.DataFrame, starts_on: date, ends_on: date
 ) -> pl.DataFrame:
-    """Cut each session into the local days of its person's home office at the time of use.
+    """Cut each session, [started, ended), into the local days of its person's home office at the time of use.
 
     Returns
     -------
@@ -45,7 +42,7 @@ def _stays(sessions: pl.DataFrame, placements: pl.DataFrame) -> pl.DataFrame:
     """Say from when to when each session belongs to which office: a person may move while it is open."""
     facts = sessions.select(
         "session", "person_id", "application", "office", "zone",
-        from_ms=in_ms("started"), ended_ms=in_ms("ended").fill_null(NEVER_MS),
+        from_ms=in_ms("started"), ended_ms=in_ms("ended"),
     )  # fmt: skip
     moves = facts.drop("office", "zone", "from_ms").join(
         _placement_starts(placements), on="person_id"

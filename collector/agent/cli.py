@@ -259,7 +259,9 @@ def load_sensor(platform: str, environment: Mapping[str, str]) -> Sensor:
         from collector.agent.sensors.x11 import X11Sensor
     except ImportError:
         return NoSensor(f"python-xlib is not installed, so the display is not seen: {held}")
-    return X11Sensor(environment["DISPLAY"])
+    from collector.agent.login_manager import LoginLock
+
+    return X11Sensor(environment["DISPLAY"], LoginLock(environment))
 
 
 # --- status ------------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ import Xlib.ext
 from Xlib import X, Xatom
 from Xlib import error as xerror
 
+from collector.agent.login_manager import LoginLock
 from collector.agent.sensors import Sight
 
 # Only these extensions are loaded: all of them together cost more memory than the rest of Xlib.
@@ -40,12 +41,15 @@ class X11Sensor:
     ----------
     display
         Its name, as in the environment variable `DISPLAY`.
+    login
+        Knows whether the login manager says that the screen is locked.
     """
 
     name = "x11"
 
-    def __init__(self, display: str) -> None:
+    def __init__(self, display: str, login: LoginLock | None = None) -> None:
         self._name = display
+        self._login = login
         self._view: _DisplayView | None = None
         self._socket: Any = None
         self._skip = 0
@@ -55,7 +59,7 @@ class X11Sensor:
         try:
             view = self._connected()
             if view:
-                return view.look()
+                return view.look(self._login.look() if self._login else None)
         except _LOST:
             self._let_go()
         return Sight(blind_spots=(f"display {self._name} does not answer",))
@@ -121,7 +125,7 @@ class _DisplayView:
         with suppress(*_LOST):
             self._display.close()
 
-    def look(self) -> Sight:
+    def look(self, login_locked: bool | None) -> Sight:
         """Ask for the idle time, and for whatever events say has changed."""
         idle_ms = self._root.screensaver_query_info().idle if self._sees_input else None
         self._hear()
@@ -129,11 +133,11 @@ class _DisplayView:
         return Sight(
             sees_focus=self._managed,
             sees_input=self._sees_input,
-            sees_lock=self._saver_status is not None,
+            sees_lock=self._saver_status is not None or login_locked is not None,
             focus_pid=self._focus_pid if self._managed else None,
             idle_ms=idle_ms,
-            locked=self._saver_status == self._lock,
-            blind_spots=tuple(self._blind_spots()),
+            locked=self._saver_status == self._lock or login_locked is True,
+            blind_spots=tuple(self._blind_spots(login_locked)),
         )
 
     def window_classes(self) -> dict[int, frozenset[str]]:
@@ -165,7 +169,7 @@ class _DisplayView:
                 self._focus_pid = self._find_focus()
                 self._stale.discard(self._active)
         if self._saver in self._stale:
-            status = self._property(self._root, self._saver, Xatom.INTEGER)
+            status = self._property(self._root, self._saver, X.AnyPropertyType)
             self._saver_status = status[0] if status else None
             self._stale.discard(self._saver)
 
@@ -203,12 +207,12 @@ class _DisplayView:
         found = window.get_full_property(name, kind)
         return [int(value) for value in found.value] if found and found.format == 32 else []
 
-    def _blind_spots(self) -> list[str]:
+    def _blind_spots(self, login_locked: bool | None) -> list[str]:
         spots = list(UNSEEN)
         if not self._managed:
             spots.append("no window manager says which window has the focus")
         if not self._sees_input:
             spots.append("the display does not say when the last input was")
-        if self._saver_status is None:
+        if self._saver_status is None and login_locked is None:
             spots.append("nobody says whether the screen is locked")
         return spots

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -163,3 +164,14 @@ def test_without_a_window_manager_the_focus_is_a_blind_spot(agent: RunningAgent,
         lambda: "no window manager says which window has the focus" in agent.status()["blind_spots"],
         "the blind spot to be told",
     )
+
+
+def test_a_saver_that_locks_the_screen_is_seen(agent: RunningAgent, desktop: Desktop) -> None:
+    desktop.launch("mousepad")
+    wait_for(agent, "mousepad", "no_input")
+    for word, wanted in (("LOCK", "locked"), ("BLANK", "no_input")):
+        command = ["xprop", "-root", "-f", "_SCREENSAVER_STATUS", "32a", "-set", "_SCREENSAVER_STATUS", word]
+        subprocess.run(command, env=desktop.environment(), check=True)
+        wait_for(agent, "mousepad", wanted)
+    agent.wait_until(lambda: agent.status()["sees"]["lock"], "the lock to be seen")
+    assert "nobody says whether the screen is locked" not in agent.status()["blind_spots"]

@@ -179,7 +179,8 @@ def test_last_months_bill_adjusts_the_month_before_and_holds_a_disputed_line(bil
     assert {run["prepared_by"] for run in runs.values()} == {"service:sample-billing"}
     lines = frames.charge_lines(billed, "2026-10/1").collect()
     adjusted = lines.filter(pl.col("period_incurred") == "2026-09")
-    assert {"reversal", "replacement"} <= set(adjusted["kind"])
+    assert adjusted.filter(pl.col("kind") == "reversal").height > 0
+    assert adjusted.filter(pl.col("kind") != "reversal").height > 0
     held = lines.filter(pl.col("review") == "hold")
     assert held.height == 1
     assert sum(runs["2026-10/1"]["held_minor"].values()) == held["amount_minor"][0]

@@ -12,7 +12,8 @@ from openpyxl.utils import get_column_letter
 
 from pipelines.book import Book
 from pipelines.spreadsheet import FIRST_ROW, Column, Kind, Sheet, Table, money_format
-from pipelines.workbook_sheets import CHARGES, KIND_WORDS, SESSIONS, SUMMARY, amounts_in_words, sums
+from pipelines.workbook_sheets import CHARGES, SESSIONS, SUMMARY, amounts_in_words, sums
+from pipelines.workbook_words import KIND_WORDS
 from warehouse.metrics.tie_out import SIGNS
 from warehouse.money import HOUR_MS, minor_digits
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -539,3 +540,62 @@ def test_a_line_leads_to_its_sessions_and_reviews(engine: Engine) -> None:
     assert "Ada" not in json.dumps(shown)
     with pytest.raises(Problem, match="has no line 2"):
         billing.show(engine, run, 2)
+
+
+# --- What must never be approved, corrected or exported ----------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ("UPDATE charge_line SET amount_minor = 9001", "line 1 is not rate x quantity"),
+        ("UPDATE charge_line SET active_ms = active_ms + 1", "line 1 is not the sum of its sessions"),
+        ("UPDATE charge_line SET billable = FALSE", "do not sum to its totals"),
+    ],
+)
+def test_lines_that_do_not_agree_with_each_other_are_not_approved(
+    engine: Engine, change: str, says: str
+) -> None:
+    organize(engine)
+    billed_hours(engine, ["2026-09-07"])
+    run = billing.draft(engine, "2026-09", "generic", "pat", SEPTEMBER)
+    with store.writing(engine) as connection:
+        connection.execute(sa.text(change))
+    with pytest.raises(Problem, match=says):
+        billing.approve(engine, run, "ann", SEPTEMBER)
+
+
+def test_a_run_in_another_quantum_is_neither_corrected_nor_exported_as_if_it_were_in_this_one(
+    engine: Engine, tmp_path: Path
+) -> None:
+    organize(engine)
+    billed_hours(engine, ["2026-09-07", "2026-10-07"])
+    run = close(engine, "2026-09", SEPTEMBER)
+    with store.writing(engine) as connection:
+        connection.execute(sa.text("UPDATE billing_run SET quantum_per_hour = 60, target = 'clock'"))
+    with pytest.raises(Problem, match="was drafted for clock, which generic cannot take"):
+        billing.export(engine, run, "generic", tmp_path / "out.csv", "ann", OCTOBER)
+    use(engine, hour(11, "2026-09-08"), received="2026-10-20 08:00")
+    on(engine, 11, "A", at_="2026-09-08 09:00", created="2026-10-20 08:00")
+    with pytest.raises(
+        Problem, match="counts 60 quanta an hour, this draft 1000; draft with a target like clock"
+    ):
+        billing.draft(engine, "2026-10", "generic", "pat", OCTOBER)
+
+
+def test_a_run_can_be_void_only_with_a_reason(engine: Engine) -> None:
+    organize(engine)
+    billed_hours(engine, ["2026-09-07"])
+    run = billing.draft(engine, "2026-09", "generic", "pat", SEPTEMBER)
+    with pytest.raises(Problem, match="to void a run needs a reason"):
+        billing.void(engine, run, "ann", " ", SEPTEMBER)
+
+
+def test_a_closed_run_that_vanishes_is_missed(engine: Engine) -> None:
+    organize(engine)
+    billed_hours(engine, ["2026-09-07", "2026-10-07"])
+    close(engine, "2026-09", SEPTEMBER)
+    close(engine, "2026-10", OCTOBER)
+    with store.writing(engine) as connection:
+        connection.execute(sa.text("UPDATE billing_run SET status = 'void' WHERE number = '2026-09/1'"))
+    assert billing.verify(engine) == ["run 2026-10/1: the run that it follows in the chain is not there"]

@@ -366,7 +366,7 @@ def _set_project(given: argparse.Namespace) -> int:
 
 
 def _show_my_data(given: argparse.Namespace) -> int:
-    from collector.agent.plain_words import NEVER, describe
+    from collector.agent.plain_words import NEVER, describe, describe_open
     from collector.agent.spool import SpoolReader
 
     home = _home(given)
@@ -375,9 +375,9 @@ def _show_my_data(given: argparse.Namespace) -> int:
     print("\nWaiting to be sent to the manager (and deleted here once it has confirmed them):")
     lines = [line for row in reader.records() for line in describe(*row)]
     print("\n".join(lines) or "nothing")
-    print("\nSessions that are open, and what is kept of them until their stretches are closed:")
-    for session in reader.sessions():
-        print(json.dumps(session, indent=2))
+    print("\nOpen now; their last stretches are sent once nothing about them can change any more:")
+    open_sessions = [describe_open(session) for session in reader.sessions()]
+    print("\n".join(line for lines in open_sessions for line in lines) or "nothing")
     reader.close()
     project = home.project()
     print(f"\nProject set: {project.number if project else 'none'}")

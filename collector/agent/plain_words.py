@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
+
+from collector.agent.open_session import OpenSession
 
 NEVER = (
     "Never recorded: window titles, web addresses, file names, command-line arguments, key strokes, pictures."
@@ -75,6 +78,21 @@ def describe(number: int, record: dict[str, Any], refused: str) -> list[str]:
     return [
         f"#{number} {HEADINGS.get(kind, kind)}{note}",
         *(f"    {name} = {_text(name, value)}    ({words.get(name, '')})" for name, value in fields),
+    ]
+
+
+def describe_open(document: dict[str, Any]) -> list[str]:
+    """Return the lines that say what is held of one session that is open, as the meter wrote it down."""
+    session = OpenSession.from_document(document)
+    pieces = reversed(list(session.timeline.trailing()))
+    return [
+        *describe(0, asdict(session.record()), "")[1:],
+        *(
+            f"    stretch {_text('start_ms', piece.start_ms)} to {_text('end_ms', piece.end_ms)}: "
+            f"{piece.evidence.attention or 'input'}"
+            for piece in pieces
+        ),
+        "",
     ]
 
 

@@ -8,7 +8,7 @@ segment. Times are the session's own: UTC milliseconds placed by the wall anchor
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any, NamedTuple, Self
 
@@ -133,13 +133,9 @@ class Timeline:
         if self.growing:
             yield self.growing
 
-    def document(self) -> dict[str, Any]:
-        """Return this as plain values for JSON."""
-        return asdict(self)
-
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Self:
-        """Read back what `document` returned."""
+        """Read back what `dataclasses.asdict` made of one, through JSON or not."""
         pieces = [_piece(row) for row in document["pieces"]]
         growing = document["growing"]
         return cls(document["until_ms"], pieces, _piece(growing) if growing else None)

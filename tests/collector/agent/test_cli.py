@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from desk import Desk, running
 from small_manager import SmallManager
 
 from collector.agent.cli import load_sensor, main
@@ -179,12 +180,16 @@ def test_show_my_data_prints_all_that_waits(home: Home, capsys: pytest.CaptureFi
             sees_input=True,
             sees_lock=False,
         )
-        spool.commit([record], {"sessions": [{"id": "abc"}]})
+        desk = Desk()
+        desk.at(0, instances=running(10), focus_pid=10, input=0)
+        desk.at(5)
+        spool.commit([record], desk.meter.document())
         assert main(["show-my-data"]) == 0
     out = capsys.readouterr().out
     assert "Never recorded: window titles" in out
     assert "start_ms = 2026-11-06T09:00:00.000+00:00    (from)" in out
-    assert '"id": "abc"' in out
+    assert "application = editor    (which application)" in out
+    assert "stretch 2026-11-06T09:00:00.000+00:00 to 2026-11-06T09:00:05.000+00:00: input" in out
 
 
 @pytest.mark.parametrize(

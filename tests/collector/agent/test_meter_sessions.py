@@ -376,6 +376,18 @@ def test_a_new_start_of_the_host_ends_every_session_at_its_last_checkpoint() -> 
     assert closed.end_uncertainty_ms == 30_000
 
 
+def test_a_launcher_that_restarts_itself_while_the_agent_does_is_one_session() -> None:
+    desk = Desk()
+    desk.at(0, instances=running(10))
+    desk.at(2, instances=())
+    desk.restart()
+    desk.at(9, instances=running(11, since=6))
+    desk.at(10, instances=())
+    desk.at(15)
+    assert desk.segments() == [(0, 2, "background", 0), (2, 9, "unobserved", 0), (9, 10, "background", 0)]
+    assert len({record.session for record in desk.sessions()}) == 1
+
+
 def test_a_session_in_its_grace_keeps_its_end_when_the_host_starts_anew() -> None:
     desk = Desk()
     desk.at(0, instances=running(10))

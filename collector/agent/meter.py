@@ -62,8 +62,11 @@ class Meter:
         }
 
     def presence(self) -> tuple[PresenceRecord, ...]:
-        """Return what every open session is doing now."""
-        return tuple(session.presence() for session in self._sessions)
+        """Return what every session with a living process is doing now.
+
+        One that may still be taken up again within the grace is not shown: whoever looks wants to see it close.
+        """
+        return tuple(session.presence() for session in self._sessions if session.exited_ms is None)
 
     def step(self, sample: Sample, policy: CollectionPolicy) -> list[Record]:
         """Take one sample and return what is decided by it.

@@ -64,7 +64,7 @@ class Meter:
     def presence(self) -> tuple[PresenceRecord, ...]:
         """Return what every session with a living process is doing now.
 
-        One that may still be taken up again within the grace is not shown: whoever looks wants to see it close.
+        One that ended is not shown, though a launcher may still take it up again within the grace.
         """
         return tuple(session.presence() for session in self._sessions if session.exited_ms is None)
 

@@ -44,6 +44,12 @@ class Seen(NamedTuple):
     exits: Mapping[Identity, int]
     cpu_ms: Mapping[SessionKey, float]
 
+    def then(self, later: Seen) -> Seen:
+        """Return what this scan and a later one found together."""
+        keys = {**self.cpu_ms, **later.cpu_ms}
+        cpu_ms = {key: self.cpu_ms.get(key, 0.0) + later.cpu_ms.get(key, 0.0) for key in keys}
+        return Seen(later.instances, {**self.exits, **later.exits}, cpu_ms)
+
 
 @dataclass(slots=True)
 class _Process:
@@ -97,7 +103,11 @@ class Processes:
         """Note that instances ended just now."""
         self._ended.update(dict.fromkeys(pids, boot_ms))
 
-    def scan(self, now: Moment, window_classes: WindowClasses) -> Seen:
+    def knows(self, pid: int) -> bool:
+        """Whether a process was found by a search already, be it metered or not."""
+        return pid in self._known
+
+    def scan(self, now: Moment, window_classes: WindowClasses, *, search: bool = True) -> Seen:
         """Find launches and exits since the previous scan.
 
         Parameters
@@ -106,14 +116,16 @@ class Processes:
             The present instant.
         window_classes
             Called only if a signature asks for a window class.
+        search
+            Whether to look for launches too; that is the larger part of the cost.
         """
-        present = self._list()
+        present = self._list() if search else set(self._known)
         exits = self._drop(present, now)
         for pid in present - self._known:
             self._meet(pid, now)
         changed = present != self._known
         self._known = present
-        if self._recognize(now, window_classes) or changed:
+        if (search and self._recognize(now, window_classes)) or changed:
             self._plant()
         cpu_ms = self._measure()
         self._scanned_ms = now.boot_ms

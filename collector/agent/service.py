@@ -65,6 +65,7 @@ class Service:
     _status_ms: int = 0
     _project: Project | None = None
     _project_stamp: int = 0
+    _searches: bool = True
     _is_dirty: bool = False
     """Whether the meter's state is worth a checkpoint."""
     _stopping: threading.Event = field(default_factory=threading.Event)
@@ -153,14 +154,28 @@ class Service:
 
     def _step(self) -> None:
         self._take_policy()
-        seen = self._processes.scan(self.clock.now(), self._lookout.window_classes)
-        look = self._look(bool(seen.instances))
+        seen, look = self._sense()
         moment = self.clock.now()
         self._waiting += self._meter.step(self._sample(moment, seen, look), self._policy)
         self._presence = self._meter.presence()
         self._is_dirty |= self._meter.changed
         self._store(moment)
         self._tell(moment, look)
+
+    def _sense(self) -> tuple[Seen, Look]:
+        """Scan the processes, and look at the desktop.
+
+        While something that is metered runs, launches are searched for with every other step, and when a process
+        has the focus that nobody knows yet: whenever one is found, its true start is known.
+        """
+        classes = self._lookout.window_classes
+        self._searches = not (self._presence and self._searches)
+        seen = self._processes.scan(self.clock.now(), classes, search=self._searches)
+        look = self._look(bool(seen.instances))
+        focus = look.sight.focus_pid
+        if focus is not None and not self._searches and not self._processes.knows(focus):
+            seen = seen.then(self._processes.scan(self.clock.now(), classes))
+        return seen, look
 
     def _take_policy(self) -> None:
         newer = self._newer_policy

@@ -15,6 +15,7 @@ import pytest
 from collector.agent import process_table
 from collector.agent.clock import SystemClock
 from collector.agent.processes import LogonSession, Processes, Seen
+from collector.agent.sample import SessionKey
 from collector.protocol import MonitoredApplication, Signature
 
 CLOCK = SystemClock()
@@ -222,6 +223,30 @@ def test_another_policy_looks_for_other_programs(bench: Bench) -> None:
     assert scan(processes).instances == ()
     processes.meter([MonitoredApplication(code="b", name="B", signatures=(Signature(executable="pm*"),))])
     assert child.pid in pids(scan(processes))
+
+
+def test_without_a_search_exits_are_seen_and_launches_wait(bench: Bench) -> None:
+    processes = bench.processes()
+    first = bench.start(bench.program, 60)
+    time.sleep(0.1)
+    before = scan(processes)
+    second = bench.start(bench.program, 60)
+    first.kill()
+    time.sleep(0.1)
+    assert not processes.knows(second.pid)
+    quick = processes.scan(CLOCK.now(), dict, search=False)
+    assert quick.instances == ()
+    assert [identity.pid for identity in quick.exits] == [first.pid]
+    both = quick.then(scan(processes))
+    assert pids(both) == {second.pid}
+    assert set(both.exits) == {instance.identity for instance in before.instances}
+    assert processes.knows(second.pid)
+
+
+def test_the_cpu_time_of_two_scans_adds_up() -> None:
+    key, other = SessionKey("a", "ana", "1"), SessionKey("b", "ana", "1")
+    both = Seen((), {}, {key: 2.0}).then(Seen((), {}, {key: 3.0, other: 1.0}))
+    assert both.cpu_ms == {key: 5.0, other: 1.0}
 
 
 def test_wake_ends_a_wait(bench: Bench) -> None:

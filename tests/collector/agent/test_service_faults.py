@@ -92,10 +92,10 @@ def test_a_step_that_fails_leaves_a_hole_and_the_next_one_goes_on(
     running.until(running.spool.backlog)
     scan, failures = running.service._processes.scan, [OSError("odd")] * 3
 
-    def failing(*arguments: Any) -> Any:
+    def failing(*arguments: Any, **options: Any) -> Any:
         if failures:
             raise failures.pop()
-        return scan(*arguments)
+        return scan(*arguments, **options)
 
     monkeypatch.setattr(running.service._processes, "scan", failing)
     running.until(lambda: not failures)

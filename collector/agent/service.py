@@ -165,8 +165,8 @@ class Service:
     def _sense(self) -> tuple[Seen, Look]:
         """Scan the processes, and look at the desktop.
 
-        While something that is metered runs, launches are searched for with every other step, and when a process
-        has the focus that nobody knows yet: whenever one is found, its true start is known.
+        While something that is metered runs, launches are searched for with every other step, and when an
+        unknown process has the focus: whenever a launch is found, its true start is known.
         """
         classes = self._lookout.window_classes
         self._searches = not (self._presence and self._searches)

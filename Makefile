@@ -6,6 +6,8 @@ ARGS ?=
 BIN := .venv/bin
 # The agent of a customer starts with `python -I`; our own commands keep the working folder off the path too.
 export PYTHONSAFEPATH := 1
+# Most of the time of the tests goes into waiting for desktops and browsers.
+WORKERS ?= -n 2 --dist loadfile
 # One scratch folder for every browser and desktop picture the tests take.
 OUTPUT := test-output
 
@@ -36,7 +38,7 @@ demo: env
 
 test: env system
 	@mkdir -p $(OUTPUT)
-	$(BIN)/python -m pytest -q $(ARGS)
+	$(BIN)/python -m pytest -q $(WORKERS) $(ARGS)
 
 check: env
 	$(BIN)/ruff check .

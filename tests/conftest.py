@@ -54,14 +54,19 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         )
 
 
+def pytest_deselected(items: list[pytest.Item]) -> None:
+    if os.environ.get("PROCESS_METER_NOTHING_SKIPPED"):
+        raise pytest.UsageError(f"INCOMPLETE: {len(items)} tests deselected")
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Fail a run that must be complete (CI) when a test was skipped, expected to fail, or deselected."""
+    """Fail a run that must be complete (CI) when a test was skipped or expected to fail."""
     if not os.environ.get("PROCESS_METER_NOTHING_SKIPPED"):
         return
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     assert reporter is not None
-    for kind in ("skipped", "xfailed", "xpassed", "deselected"):
+    for kind in ("skipped", "xfailed", "xpassed"):
         if reporter.stats.get(kind):
             reporter.write_line(f"\nINCOMPLETE: {len(reporter.stats[kind])} tests {kind}", red=True)
             session.exitstatus = pytest.ExitCode.TESTS_FAILED

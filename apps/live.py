@@ -135,7 +135,10 @@ def _by_application(sessions: pl.DataFrame) -> Markup:
             "This page shows a launch within seconds. Which programs are metered:",
             "process-meter manager policy show",
         )
-    return page.section("By application", [page.table(by_application(sessions), COUNTS, "Open sessions")])
+    counted = page.table(by_application(sessions), COUNTS, "Open sessions", cards=True)
+    return page.section("By application", [counted])
+        "By application", [page.table(by_application(sessions), COUNTS, "Open sessions", cards=True)]
+    )
 
 
 def _list(now: Now) -> Markup:
@@ -145,7 +148,7 @@ def _list(now: Now) -> Markup:
     return page.section(
         "Who",
         [
-            page.table(listed(now), LIST, "Open sessions, by application"),
+            page.table(listed(now), LIST, "Open sessions, by application", cards=True),
             page.words(f"{more:,} more are counted above.") if more > 0 else Markup(""),
             page.basis(f"Pseudonyms; times of {now.zone}. {IDLE_WORDS}"),
         ],

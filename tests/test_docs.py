@@ -36,8 +36,8 @@ COMMANDS = _commands(ROOT_COMMAND)
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_help_and_an_example(name: str) -> None:
     command = COMMANDS[name]
-    assert command.help  # type: ignore[attr-defined]
-    assert f"Example: process-meter {name}" in (command.epilog or "")  # type: ignore[attr-defined]
+    assert command.help
+    assert f"Example: process-meter {name}" in (command.epilog or "")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -93,7 +93,7 @@ def test_its_parameters_are_plain_typed_and_explained(path: Path) -> None:
     (cell,) = [cell for cell in read(path).cells if "parameters" in cell.metadata.get("tags", [])]
     assert read(path).cells[1] == cell
     statements = ast.parse(cell.source).body
-    names = [statement.target.id for statement in statements]  # type: ignore[attr-defined]
+    names = [statement.target.id for statement in statements]
     found = declared_parameters(path)
     # Papermill misses what it cannot read: compare with Python's own view.
     assert [parameter.name for parameter in found] == names

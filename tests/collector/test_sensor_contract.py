@@ -23,7 +23,7 @@ def sensor_class(desktop: str) -> type[Sensor]:
         for name, value in vars(module).items()
         if name.endswith("Sensor") and inspect.isclass(value) and value.__module__ == module.__name__
     )
-    return found  # type: ignore[no-any-return]
+    return found
 
 
 def test_the_folder_holds_the_desktops_that_are_built() -> None:

@@ -69,12 +69,12 @@ class Desk:
             BOOT + now_ms - round(self.slept * 1000),
         )
         if "input" in seen:
-            seen["last_input_ms"] = BOOT + round(seen.pop("input") * 1000)  # type: ignore[call-overload]
+            seen["last_input_ms"] = BOOT + round(seen.pop("input") * 1000)
         if "cpu" in seen:
             key = SessionKey("editor", "ana", "1")
             seen["cpu_ms"] = {key: seen.pop("cpu")}
         self.now = replace(self.now, exits={}, cpu_ms={}, moment=moment, boot_id=self.boot_id)
-        self.now = replace(self.now, **seen)  # type: ignore[arg-type]
+        self.now = replace(self.now, **seen)
         decided = self.meter.step(self.now, self.policy)
         self.records += decided
         return decided

@@ -96,10 +96,10 @@ class Desktop:
 
     def _child(self, command: Sequence[str], **options: object) -> subprocess.Popen[bytes]:
         log = (self.folder / f"{Path(command[0]).name}.log").open("ab")
-        child = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, **options)  # type: ignore[call-overload]
+        child = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, **options)
         log.close()
         self.children.append(child)
-        return child  # type: ignore[no-any-return]
+        return child
 
     def _property(self, *arguments: str) -> str | None:
         found = subprocess.run(
@@ -111,7 +111,7 @@ class Desktop:
     def _wait(self, condition: object, what: str, seconds: float = 15) -> None:
         end = time.time() + seconds
         while time.time() < end:
-            if condition():  # type: ignore[operator]
+            if condition():
                 return
             time.sleep(0.05)
         raise TimeoutError(f"waited {seconds} s for {what}")

@@ -49,7 +49,7 @@ def minutes(*pairs: tuple[int, int], **keys: Any) -> pl.LazyFrame:
 
 def pairs(frame: pl.LazyFrame) -> list[tuple[int, int]]:
     rows = frame.select("start", "end").collect().rows()
-    return [tuple(int((instant - MORNING) / timedelta(minutes=1)) for instant in row) for row in rows]  # type: ignore[misc]
+    return [tuple(int((instant - MORNING) / timedelta(minutes=1)) for instant in row) for row in rows]
 
 
 # --- Local days

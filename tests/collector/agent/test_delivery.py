@@ -139,7 +139,7 @@ def test_one_connection_serves_many_batches(host: Host) -> None:
 def test_a_connection_that_the_manager_closed_is_opened_again_without_a_failure(host: Host) -> None:
     host.present = (PRESENT,)
     host.after(0)
-    host.delivery._wire._connection.sock.shutdown(2)  # type: ignore[union-attr]
+    host.delivery._wire._connection.sock.shutdown(2)
     host.after(5)
     assert (len(host.manager.batches), host.delivery.outcome.error) == (2, None)
 

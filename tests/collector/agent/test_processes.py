@@ -34,9 +34,9 @@ class Bench:
         self.children: list[subprocess.Popen[bytes]] = []
 
     def start(self, *command: object, **options: object) -> subprocess.Popen[bytes]:
-        child = subprocess.Popen([str(part) for part in command], **options)  # type: ignore[call-overload]
+        child = subprocess.Popen([str(part) for part in command], **options)
         self.children.append(child)
-        return child  # type: ignore[no-any-return]
+        return child
 
     def processes(self, *signatures: Signature, display: str | None = None) -> Processes:
         chosen = signatures or (Signature(executable=self.name),)

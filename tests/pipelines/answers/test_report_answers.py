@@ -84,7 +84,7 @@ def test_a_question_that_cannot_be_is_refused_in_one_line(
     week: Engine, asked: dict[str, str], says: str
 ) -> None:
     with pytest.raises(Problem) as problem:
-        ask(week, **asked, now=NOW)  # type: ignore[arg-type]
+        ask(week, **asked, now=NOW)
     assert str(problem.value) == says
 
 

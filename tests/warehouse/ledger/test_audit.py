@@ -40,7 +40,7 @@ def test_the_digest_is_the_same_on_every_database(engine: Engine, postgres_engin
 @pytest.mark.parametrize("begin", [store.writing, Engine.begin])
 def test_many_writers_at_once_make_one_chain(both_engines: Engine, begin: object) -> None:
     def write(number: int) -> None:
-        with begin(both_engines) as connection:  # type: ignore[operator]
+        with begin(both_engines) as connection:
             ledger.record_event(connection, f"user{number}", "act", "thing", {"n": number}, number)
 
     with ThreadPoolExecutor(6) as pool:

@@ -40,7 +40,7 @@ def evidence(*stretches: tuple[Any, ...], session: int = 1, application: str = "
     ]
     sinces = [at(row[3]) for row in stretches]
     frame = pl.DataFrame(rows, schema=list(SCHEMA)[:-1], orient="row").with_columns(since=pl.Series(sinces))
-    return frame.cast(SCHEMA).lazy()  # type: ignore[arg-type]
+    return frame.cast(SCHEMA).lazy()
 
 
 def words(segments: pl.LazyFrame, rule: Rule, **options: Any) -> list[str]:
@@ -303,7 +303,7 @@ def tiled(sessions: list[list[tuple[int, str, bool, float, bool]]]) -> pl.LazyFr
             rows.append((session, "cad", now, now + length, attention, cpu, inhibiting, since))
             now += length
     frame = pl.DataFrame(rows, schema=list(SCHEMA), orient="row") if rows else EMPTY.collect()
-    return frame.cast(SCHEMA).lazy()  # type: ignore[arg-type]
+    return frame.cast(SCHEMA).lazy()
 
 
 def slow_states(rows: list[dict[str, Any]], rule: Rule) -> list[str]:

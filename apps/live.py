@@ -137,8 +137,6 @@ def _by_application(sessions: pl.DataFrame) -> Markup:
         )
     counted = page.table(by_application(sessions), COUNTS, "Open sessions", cards=True)
     return page.section("By application", [counted])
-        "By application", [page.table(by_application(sessions), COUNTS, "Open sessions", cards=True)]
-    )
 
 
 def _list(now: Now) -> Markup:

@@ -372,6 +372,146 @@ quarantine = Table(  # one row per record that was set aside, with the reason; n
     UniqueConstraint("agent_id", "epoch", "sequence"),
 )
 
+# --- What changed, for whom derives from evidence ----------------------------------------------------------
+
+mark = Table(  # one row per fact about this warehouse itself: its identity, how far something was brought
+    "mark", metadata, Column("name", Text, primary_key=True), _text("value")
+)
+
+landing = Table(  # one row per session and transaction that wrote or replaced segments of it
+    "landing",
+    metadata,
+    _id(),  # order of landing; the mirror and the rollups remember the last one they took in
+    Column(
+        "session_id", BigInteger, nullable=False
+    ),  # no reference: an erased session still has to be noticed
+    _int("started_ms", null=True),  # of a session that is gone: its month in the mirror; else null
+    _int("from_ms"),  # the landed segments lie in [from, to)
+    _int("to_ms"),
+    _flag("replaced"),  # what was there before does not hold: read the whole session anew
+    _int("at_ms"),
+    sqlite_autoincrement=True,  # a number is never given twice, also after the newest row was deleted
+)
+
+# --- Rollups: derived, never evidence ----------------------------------------------------------------------
+
+use_hour = Table(  # one row per session, UTC hour and project in force
+    "use_hour",
+    metadata,
+    Column("session_id", Id, ForeignKey("session.id"), primary_key=True),
+    Column("hour_ms", BigInteger, primary_key=True),
+    Column("project_number", Text, primary_key=True),  # as entered; empty: none
+    _ref("application"),
+    _ref("office", null=True),  # the person's at the session's start
+    _int("run_ms"),
+    _int("active_ms"),
+    _int("pause_ms"),
+    _int("held_ms"),
+    _int("unknown_ms"),
+    _int("unit_ms"),  # units x run time
+    Index(None, "hour_ms"),
+    sqlite_with_rowid=False,
+)
+
+demand_hour = Table(  # one row per application, key, basis and UTC hour with any demand
+    "demand_hour",
+    metadata,
+    Column("application_id", Id, ForeignKey("application.id"), primary_key=True),
+    Column("key", Text, primary_key=True),  # user, device, user_device, session, token
+    Column("basis", Text, primary_key=True),  # run, busy, active
+    Column("hour_ms", BigInteger, primary_key=True),
+    _int("peak"),
+    _int("peak_at_ms"),  # first instant of the hour at which it was reached
+    _text("levels"),  # JSON: [[demand, milliseconds at it], ...], zero included, in order of demand
+    Index(None, "hour_ms"),
+    sqlite_with_rowid=False,
+)
+
+# --- From other programs' logs -----------------------------------------------------------------------------
+
+import_run = Table(  # one row per imported file and command
+    "import_run",
+    metadata,
+    _id(),
+    _text("source"),  # flexnet, lmstat, slurm, activitywatch, sysmon, table
+    _text("digest"),  # SHA-256 of the file's bytes
+    _text("actor"),
+    _int("at_ms"),
+    _json("counts"),  # lines read, kept, set aside by reason
+)
+
+foreign_event = (
+    Table(  # one row per line of a foreign log of which two make a session: start, return, restart
+        "foreign_event",
+        metadata,
+        Column("key", BigInteger, primary_key=True, autoincrement=False),  # of its content: again is no other
+        _text("source"),
+        _text("server"),  # license server and daemon, or the host that logged; events of two never pair
+        _int("at_ms"),
+        Column("sequence", BigInteger, nullable=False),  # order among those of one millisecond
+        _text("kind"),  # start, end, restart, mark
+        _ref("application", null=True),
+        _ref("account", null=True),
+        _ref("host", null=True),
+        _text("subject"),  # what tells two of the same user and application apart: a process GUID; else empty
+        _int("units", default=1),
+        _text("session_key", null=True),  # the session that it is part of; null: none yet
+        Index(None, "source", "server", "at_ms"),
+    )
+)
+
+capacity_reading = (
+    Table(  # one row per license server or cluster, application and instant at which it was read
+        "capacity_reading",
+        metadata,
+        _id(),
+        _text("key", unique=True),  # of its content
+        _text("source"),
+        _text("server"),
+        _ref("application", null=True),  # null: all applications of the server together
+        _int("at_ms"),
+        _int("issued", null=True),  # null: not said
+        _int("in_use", null=True),
+        _int("reserved", null=True),
+        _int("queued", null=True),
+        _int("users", null=True),  # distinct ones
+        _int("received_ms"),
+        Index(None, "at_ms"),
+    )
+)
+
+denial = Table(  # one row per request for a license that was not met at once
+    "denial",
+    metadata,
+    _id(),
+    _text("key", unique=True),  # of its content
+    _text("source"),
+    _text("server"),
+    _text("kind"),  # denied, unsupported, queued
+    _ref("application"),
+    _ref("account", null=True),
+    _ref("host", null=True),
+    _int("at_ms"),
+    _int("units", default=1),
+    _text("reason", null=True),  # the server's own words, without anybody's data
+    _int("received_ms"),
+    Index(None, "at_ms"),
+)
+
+installation = (
+    Table(  # one row per host, program as listed, version and stretch in which it was seen installed
+        "installation",
+        metadata,
+        _id(),
+        _ref("host"),
+        _text("program"),
+        _text("version"),  # empty: not said
+        _ref("application", null=True),
+        *_validity(),
+        UniqueConstraint("host_id", "program", "version", "valid_from_on"),
+    )
+)
+
 # --- Projects: master data and the dated layer -------------------------------------------------------------
 
 client = Table("client", metadata, _id(), _text("code", unique=True), _text("name"))  # one row per client

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from warehouse import directory, schema
 from warehouse.evidence.inserting import append, dialect_insert, insert_new, pairs
+from warehouse.landing import Landed, land
 
 ATTENTION_PLACE = {word: place for place, word in enumerate(schema.ATTENTIONS)}
 """What the tables hold for each word of `protocol.Attention`."""
@@ -170,6 +171,13 @@ def change_sessions(connection: Connection, rows: Sequence[ChangedSession]) -> N
 def add_segments(connection: Connection, rows: Sequence[SegmentRow]) -> None:
     """Store closed segments."""
     append(connection, schema.segment, SegmentRow._fields, rows)
+    spans: dict[int, Landed] = {}
+    for row in rows:
+        known = spans.get(row.session_id, Landed(row.session_id, row.start_ms, row.end_ms))
+        spans[row.session_id] = known._replace(
+            from_ms=min(known.from_ms, row.start_ms), to_ms=max(known.to_ms, row.end_ms)
+        )
+    land(connection, spans.values(), max((row.received_ms for row in rows), default=0))
 
 
 def add_project_entries(connection: Connection, rows: Sequence[ProjectEntryRow]) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 
@@ -21,6 +22,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.engine import URL
 
 from warehouse import schema
+from warehouse.landing import LOCK, landed_in
 from warehouse.store.engine import writing
 from warehouse.store.url import WarehouseProblem, is_sqlite, located
 
@@ -50,27 +52,39 @@ def append(engine: Engine, table: str, frame: pl.DataFrame) -> int:
     rows = frame.select(_conform(target, name, dtype) for name, dtype in frame.schema.items())
     if rows.is_empty():
         return 0
+    written = {table: rows, **_landings(table, rows)}
     with located(engine.url):
         if is_sqlite(engine.url):
-            _append_to_sqlite(engine, table, rows)
+            _append_to_sqlite(engine, written)
         else:
-            _append_to_postgresql(engine, table, rows)
+            _append_to_postgresql(engine, written)
     return rows.height
 
 
-def _append_to_sqlite(engine: Engine, table: str, rows: pl.DataFrame) -> None:
-    columns = ", ".join(f'"{name}"' for name in rows.columns)
-    marks = ", ".join("?" * rows.width)
+def _landings(table: str, rows: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    """Return what has to be noted beside segments, for whoever derives from them."""
+    if table != "segment":
+        return {}
+    return {"landing": landed_in(rows).with_columns(at_ms=pl.lit(time.time_ns() // 1_000_000))}
+
+
+def _append_to_sqlite(engine: Engine, written: Mapping[str, pl.DataFrame]) -> None:
     with writing(engine) as connection, closing(_driver(connection).cursor()) as cursor:
-        # The names are those of schema.py, checked above.
-        cursor.executemany(f'INSERT INTO "{table}" ({columns}) VALUES ({marks})', rows.iter_rows())  # noqa: S608
+        for table, rows in written.items():
+            columns = ", ".join(f'"{name}"' for name in rows.columns)
+            marks = ", ".join("?" * rows.width)
+            # The names are those of schema.py, checked above.
+            insert = f'INSERT INTO "{table}" ({columns}) VALUES ({marks})'  # noqa: S608
+            cursor.executemany(insert, rows.iter_rows())
 
 
-def _append_to_postgresql(engine: Engine, table: str, rows: pl.DataFrame) -> None:
+def _append_to_postgresql(engine: Engine, written: Mapping[str, pl.DataFrame]) -> None:
     with _adbc(engine.url) as connection, connection.cursor() as cursor:
-        cursor.adbc_ingest(table, rows, mode="append")
-        if rows.schema.get("id", pl.Null()).is_integer():
-            cursor.execute(_ADVANCE_SEQUENCE.format(table=table)).fetch_polars()
+        cursor.execute(f"SELECT pg_advisory_xact_lock_shared({LOCK})").fetch_polars()
+        for table, rows in written.items():
+            cursor.adbc_ingest(table, rows, mode="append")
+            if rows.schema.get("id", pl.Null()).is_integer():
+                cursor.execute(_ADVANCE_SEQUENCE.format(table=table)).fetch_polars()
         connection.commit()
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from warehouse.metrics.capacity import capacity_by_day
 from warehouse.metrics.states import Policy, states
 from warehouse.metrics.utilization import daily_usage
 from warehouse.periods import INSTANT
@@ -20,7 +21,6 @@ CLUSTER, PARTITION, USER, START, END, CPUS, NODES = 2, 3, 8, 12, 13, 18, 24
 """Fields of a Slurm accounting record, counted from 0."""
 
 FIRST_DAY, END_DAY = datetime(2016, 12, 22, tzinfo=UTC), datetime(2017, 1, 2, tzinfo=UTC)
-CAPACITY = 4_000
 
 OUR_WORDS = {
     "total_wallduration_hours": pl.col("session_hours"),
@@ -94,7 +94,18 @@ def test_the_66_daily_figures_of_xdmod_come_out_to_four_decimals(real_data: Path
     )
     sessions = jobs(folder / "phillips.sacct")
     stated = states(quarters(sessions), Policy())
-    daily = daily_usage(stated, sessions, "UTC", FIRST_DAY, END_DAY, CAPACITY)
+    readings = pl.LazyFrame(
+        {
+            "source": ["slurm"],
+            "server": ["phillips"],
+            "application": [None],
+            "at": [END_DAY],
+            "issued": [4_000],
+        },
+        schema_overrides={"application": pl.String},
+    )
+    capacity = capacity_by_day(readings, "UTC", FIRST_DAY, END_DAY)
+    daily = daily_usage(stated, sessions, "UTC", FIRST_DAY, END_DAY, capacity)
     ours = daily.select("day", **OUR_WORDS).unpivot(index="day", variable_name="metric", value_name="ours")
     compared = theirs.join(ours.collect(), on=["metric", "day"])
     assert compared.height == 66

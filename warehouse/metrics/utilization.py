@@ -168,7 +168,7 @@ def daily_usage(  # noqa: PLR0913, PLR0917 - a figure names its zone, window and
     zone: str,
     start: datetime,
     end: datetime,
-    capacity_units: int | None = None,
+    capacity: pl.LazyFrame | None = None,
 ) -> pl.LazyFrame:
     """Sum use by local day, in the measures of an accounting system.
 
@@ -180,30 +180,28 @@ def daily_usage(  # noqa: PLR0913, PLR0917 - a figure names its zone, window and
         IANA zone whose days are meant.
     start, end
         The window, [start, end).
-    capacity_units
-        Licenses or CPUs there were; unknown: utilization is null.
+    capacity
+        What `capacity.capacity_by_day` gives for the same zone and window; None: unknown.
 
     Returns
     -------
     pl.LazyFrame
         `day` (Date), `session_hours` (run time), `unit_hours` (units x run time), `sessions` (seen open),
-        `active_users` (people with one), `sessions_ended`, `utilization` (unit hours / capacity over the
-        day's length, 0-1; above 1 where demand exceeds capacity). One row per local day, days without use
-        included.
+        `active_users` (people with one), `sessions_ended`, `utilization` (unit hours / capacity, 0-1; above 1
+        where demand exceeds capacity, null where capacity is unknown). One row per local day, days without
+        use included.
 
     Raises
     ------
     Problem
-        Unknown zone, an end that is not after the start, or a capacity that is not positive.
+        Unknown zone, or an end that is not after the start.
     """
-    if capacity_units is not None and capacity_units <= 0:
-        raise Problem(f"a capacity of {capacity_units} units", "give a positive number, or none if unknown")
     days = local_days(zone, start, end)
     used = usage(stated, sessions, ["day"], start, end, zone)
-    length_ms = (pl.col("end") - pl.col("start")).dt.total_milliseconds()
-    capacity_ms = length_ms * pl.lit(capacity_units, pl.Int64)
+    none = pl.LazyFrame(schema={"day": pl.Date, "capacity_ms": pl.Int64})
     return (
         days.join(used, on="day", how="left", maintain_order="left")
+        .join(none if capacity is None else capacity, on="day", how="left", maintain_order="left")
         .with_columns(pl.col("sessions", "people", "ends", "run_ms", "unit_ms").fill_null(0))
         .select(
             "day",
@@ -212,7 +210,7 @@ def daily_usage(  # noqa: PLR0913, PLR0917 - a figure names its zone, window and
             sessions_ended="ends",
             session_hours=pl.col("run_ms") / HOUR_MS,
             unit_hours=pl.col("unit_ms") / HOUR_MS,
-            utilization=pl.col("unit_ms") / capacity_ms,
+            utilization=pl.col("unit_ms") / pl.col("capacity_ms"),
         )
     )
 

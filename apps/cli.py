@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from apps.commands import apps as apps_commands
-from apps.commands import billing, demo, manager, masterdata, report, warehouse
+from apps.commands import billing, demo, manager, masterdata, query, report, warehouse
 from warehouse.errors import Problem
 
 app = typer.Typer(
@@ -39,6 +39,9 @@ app.command("demo", epilog="Example: process-meter demo --no-serve")(demo.demo)
 app.add_typer(warehouse.app, name="warehouse")
 app.add_typer(manager.app, name="manager")
 app.add_typer(report.app, name="report")
+app.command(
+    "query", epilog="Example: process-meter query peak_concurrency -p application=solver -p key=user --json"
+)(query.query)
 app.add_typer(billing.app, name="billing")
 app.add_typer(apps_commands.app, name="apps")
 for name, commands in masterdata.apps.items():

@@ -28,7 +28,7 @@ SECRET = re.compile(r"://[^/\s]*:[^/\s]*@")
 
 @dataclass(frozen=True)
 class Parameter:
-    """One parameter of a report: `kind` is one of `KINDS`."""
+    """One parameter of a report or a query: `kind` is one of `KINDS`."""
 
     name: str
     kind: str
@@ -43,9 +43,9 @@ def declared_parameters(notebook: Path) -> tuple[Parameter, ...]:
 
 
 def check_parameters(
-    report: str, parameters: Iterable[Parameter], given: Mapping[str, object]
+    asked: str, parameters: Iterable[Parameter], given: Mapping[str, object]
 ) -> dict[str, Any]:
-    """Check and convert the values that a report is asked with.
+    """Check and convert the values that something, named by `asked`, is asked with: `Report utilization`.
 
     Raises
     ------
@@ -55,10 +55,8 @@ def check_parameters(
     known = {parameter.name: parameter for parameter in parameters}
     for name in given:
         if name not in known:
-            raise Problem(
-                f"Report {report} has no parameter {name!r}", nearest(name, known, "its parameters are")
-            )
-    return {name: _value(report, known[name], value) for name, value in given.items()}
+            raise Problem(f"{asked} has no parameter {name!r}", nearest(name, known, "its parameters are"))
+    return {name: _value(asked, known[name], value) for name, value in given.items()}
 
 
 def nearest(name: str, known: Iterable[str], otherwise: str) -> str:
@@ -77,19 +75,19 @@ def _parameter(path: Path, item: Mapping[str, str]) -> Parameter:
     return Parameter(name, kind, ast.literal_eval(item["default"]), item["help"].strip())
 
 
-def _value(report: str, parameter: Parameter, given: Any) -> Any:
+def _value(asked: str, parameter: Parameter, given: Any) -> Any:
     kind = KINDS[parameter.kind]
     value: Any = _from_text(given, kind) if isinstance(given, str) else given
     if kind is float and type(value) is int:
         value = float(value)
     if type(value) is not kind or (isinstance(value, float) and not math.isfinite(value)):
         raise Problem(
-            f"Report {report}: {parameter.name} cannot be {given!r}",
+            f"{asked}: {parameter.name} cannot be {given!r}",
             f"give {WANTED[parameter.kind]} ({parameter.help})",
         )
     if isinstance(value, str) and SECRET.search(value):
         raise Problem(
-            f"Report {report}: {parameter.name} holds a password, and parameters are written into the report",
+            f"{asked}: {parameter.name} holds a password, and parameters are written into the report",
             "name the warehouse with --warehouse or PROCESS_METER_WAREHOUSE",
         )
     return value

@@ -109,7 +109,7 @@ def run_report(  # noqa: PLR0913  the options of one command
         The notebook stopped; one line says why and where it is kept.
     """
     report = find_report(name, notebooks)
-    values = check_parameters(name, report.parameters, parameters or {})
+    values = check_parameters(f"Report {name}", report.parameters, parameters or {})
     engine = open_warehouse(url)
     try:
         folder = _new_folder(out / name, clock())

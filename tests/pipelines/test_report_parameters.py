@@ -43,14 +43,14 @@ def test_a_parameter_of_a_type_that_cannot_be_asked_for_is_refused(tmp_path: Pat
 
 def test_text_becomes_what_the_parameter_is() -> None:
     given = {"start": "2026-01-01", "days": "30", "threshold_hours": "0.5", "is_draft": "True"}
-    assert check_parameters("r", PARAMETERS, given) == {
+    assert check_parameters("Report r", PARAMETERS, given) == {
         "start": "2026-01-01", "days": 30, "threshold_hours": 0.5, "is_draft": True,
     }  # fmt: skip
 
 
 def test_values_of_their_own_type_are_taken_as_they_are() -> None:
     given = {"days": 30, "threshold_hours": 2, "is_draft": False}
-    checked = check_parameters("r", PARAMETERS, given)
+    checked = check_parameters("Report r", PARAMETERS, given)
     assert checked == {"days": 30, "threshold_hours": 2.0, "is_draft": False}
     assert type(checked["threshold_hours"]) is float
 
@@ -68,7 +68,7 @@ def test_values_of_their_own_type_are_taken_as_they_are() -> None:
 )
 def test_a_name_that_is_not_declared_is_refused(name: str, says: str) -> None:
     with pytest.raises(Problem) as problem:
-        check_parameters("r", PARAMETERS, {name: "1"})
+        check_parameters("Report r", PARAMETERS, {name: "1"})
     assert str(problem.value).startswith(says)
 
 
@@ -88,12 +88,12 @@ def test_a_name_that_is_not_declared_is_refused(name: str, says: str) -> None:
 )
 def test_a_value_of_another_type_is_refused(name: str, value: Any, wanted: str) -> None:
     with pytest.raises(Problem) as problem:
-        check_parameters("r", PARAMETERS, {name: value})
+        check_parameters("Report r", PARAMETERS, {name: value})
     assert str(problem.value) == f"Report r: {name} cannot be {value!r}; {wanted}"
 
 
 def test_a_password_is_refused_and_not_repeated() -> None:
     with pytest.raises(Problem) as problem:
-        check_parameters("r", PARAMETERS, {"start": "postgresql://meter:secret@host/db"})
+        check_parameters("Report r", PARAMETERS, {"start": "postgresql://meter:secret@host/db"})
     assert "holds a password" in str(problem.value)
     assert "secret" not in str(problem.value)

@@ -83,8 +83,9 @@ def denials(engine: Engine, start: datetime, end: datetime) -> pl.LazyFrame:
         LEFT JOIN account ON account.id = denial.account_id
         WHERE at_ms >= :start_ms AND at_ms < :end_ms ORDER BY at_ms, denial.id
     """
-    names = {"person": "P", "account": "A", "host": "H"}
-    return select_named(engine, sql, DENIALS, names, window_ms(start, end))
+    return select_named(
+        engine, sql, DENIALS, {"person": "P", "account": "A", "host": "H"}, window_ms(start, end)
+    )
 
 
 def installations(engine: Engine) -> pl.LazyFrame:

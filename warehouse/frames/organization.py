@@ -168,3 +168,9 @@ def organization(engine: Engine) -> dict[str, Any]:
             "import a directory file with a row `organization`: `process-meter directory import FILE`",
         )
     return {**rows[0], "settings": json.loads(rows[0]["settings"])}
+
+
+def home_zone(engine: Engine) -> str | None:
+    """Return the organization's zone; None where nobody has named the organization yet."""
+    rows = store.read(engine, "SELECT zone FROM organization ORDER BY id LIMIT 1").rows()
+    return str(rows[0][0]) if rows else None

@@ -1,0 +1,153 @@
+"""Metrics for scripts: the same numbers as the reports', under names that stay."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import polars as pl
+import pytest
+import small_warehouse
+from sqlalchemy import Engine
+
+from apps import cli
+from pipelines.queries import QUERIES, query
+from warehouse.errors import Problem
+from warehouse.store import append
+
+
+@pytest.fixture
+def week(engine: Engine) -> Engine:
+    small_warehouse.fill(engine, with_charges=False)
+    return engine
+
+
+def test_daily_usage_gives_a_row_for_every_local_day_of_the_evidence(week: Engine) -> None:
+    rows = query(week, "daily_usage", {"zone": "Europe/Berlin"})
+    monday = {
+        "day": "2026-10-05",
+        "session_hours": 13.0,  # six times two hours, twice half an hour
+        "unit_hours": 16.0,  # the half hours with four licenses each
+        "sessions": 8,
+        "active_users": 6,
+        "sessions_ended": 8,
+        "utilization": None,
+    }
+    assert isinstance(rows, list)
+    assert rows[0] == monday
+    assert [row["day"] for row in rows] == [f"2026-10-0{day}" for day in range(5, 10)]
+
+
+def test_utilization_is_of_the_imported_capacity(week: Engine) -> None:
+    reading = {"key": "r", "source": "lmstat", "server": "lm", "at_ms": 0, "issued": 16, "received_ms": 0}
+    append(week, "capacity_reading", pl.DataFrame({name: [value] for name, value in reading.items()}))
+    rows = query(week, "daily_usage", {"start": "2026-10-05", "end": "2026-10-06"})
+    assert isinstance(rows, list)
+    assert [row["utilization"] for row in rows] == [round(1 / 24, 12)]
+
+
+def test_daily_usage_of_one_application(week: Engine) -> None:
+    rows = query(week, "daily_usage", {"application": "sim", "end": "2026-10-06"})
+    assert isinstance(rows, list)
+    assert [(row["session_hours"], row["unit_hours"], row["sessions"]) for row in rows] == [(1.0, 4.0, 2)]
+
+
+def test_a_peak_says_how_much_when_how_long_and_who(week: Engine) -> None:
+    asked = {"application": "sim", "key": "token", "basis": "run"}
+    found = query(week, "peak_concurrency", asked)
+    assert isinstance(found, dict)
+    witnesses = found.pop("witnesses")
+    assert found == {
+        **asked,
+        "peak": 40,  # two people, four licenses each, five tokens a license
+        "first_reached": "2026-10-05T08:00:00Z",
+        "minutes_at_peak": 150.0,
+    }
+    assert [
+        (row["state"], row["units"], row["since"], row["office"], row["project"]) for row in witnesses
+    ] == [("active", 4, "2026-10-05T08:00:00Z", "HQ", None)] * 2
+    assert [row["person"][:2] for row in witnesses] == ["P-", "P-"]
+
+
+def test_a_witness_names_the_project_that_was_in_force(week: Engine) -> None:
+    entry = {
+        "session_id": 61, "from_ms": small_warehouse.at_ms(small_warehouse.DAYS[0], 9), "author": "me",
+        "project_number": "0077", "fields": "{}", "reason": "launch", "created_ms": 0,
+    }  # fmt: skip
+    first = frames_session(week)
+    append(week, "project_entry", pl.DataFrame({**{k: [v] for k, v in entry.items()}, "session_id": [first]}))
+    found = query(week, "peak_concurrency", {"application": "cad", "basis": "busy"})
+    assert isinstance(found, dict)
+    assert (found["peak"], sorted(str(row["project"]) for row in found["witnesses"])) == (
+        6,
+        ["0077", *["None"] * 5],
+    )
+
+
+def frames_session(week: Engine) -> int:
+    """Number of the first session of the week."""
+    with week.connect() as connection:
+        return int(connection.exec_driver_sql("SELECT min(id) FROM session").scalar_one())
+
+
+def test_an_application_never_used_has_a_peak_of_zero(week: Engine) -> None:
+    assert query(week, "peak_concurrency", {"application": "lt"}) == {
+        "application": "lt", "key": "user", "basis": "run", "peak": 0, "first_reached": None,
+        "minutes_at_peak": 0.0, "witnesses": [],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("metric", "given", "says"),
+    [
+        ("peak", {}, "there is no metric 'peak'"),
+        ("daily_usage", {"zon": "UTC"}, "Metric daily_usage has no parameter 'zon'; did you mean 'zone'?"),
+        ("daily_usage", {"zone": "Mars/Base"}, "Mars/Base"),
+        ("daily_usage", {"start": "1.10.2026"}, "start cannot be '1.10.2026'; write a day as 2026-10-01"),
+        ("daily_usage", {"start": "2026-10-09", "end": "2026-10-09"}, "is not after the start"),
+        ("peak_concurrency", {}, "asks for one application; add -p application=CODE"),
+        ("peak_concurrency", {"application": "cat"}, "no application 'cat'; did you mean 'cad'?"),
+        ("peak_concurrency", {"application": "cad", "key": "people"}, "key cannot be 'people'; give one of"),
+        ("peak_concurrency", {"application": "cad", "basis": "ruin"}, "did you mean 'run'?"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused_with_the_remedy(
+    week: Engine, metric: str, given: dict[str, object], says: str
+) -> None:
+    with pytest.raises(Problem) as refused:
+        query(week, metric, given)
+    assert says in str(refused.value)
+
+
+def test_an_empty_warehouse_says_so(engine: Engine) -> None:
+    with pytest.raises(Problem, match="holds no session yet; import a log or let agents deliver first"):
+        query(engine, "daily_usage")
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["process-meter", "query", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+    assert not ended.value.code
+    return capsys.readouterr().out
+
+
+def test_the_command_prints_json_or_a_table(
+    week: Engine, warehouse_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["peak_concurrency", "-p", "application=cad", "-p", "basis=active", "--warehouse", warehouse_url]
+    document = json.loads(run(capsys, *asked, "--json"))
+    assert list(document) == [
+        *("application", "key", "basis", "peak", "first_reached", "minutes_at_peak", "witnesses")
+    ]
+    table = run(capsys, *asked).splitlines()
+    assert table[3:5] == ["peak              6", "first_reached     2026-10-05T07:00:00Z"]
+    assert table[6].split() == [
+        *("session", "host", "device", "office", "project", "state", "units", "since", "person")
+    ]
+
+
+def test_the_command_lists_what_can_be_asked(capsys: pytest.CaptureFixture[str]) -> None:
+    listed = run(capsys, "list")
+    assert [line.partition(":")[0] for line in listed.splitlines() if line[0] != " "] == list(QUERIES)

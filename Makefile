@@ -29,7 +29,7 @@ env: .venv/ready
 .venv/ready: requirements/dev.txt requirements/uv.txt pyproject.toml .ci/environment
 	@sh .ci/environment "$(PYTHON)"
 
-# Chromium, LibreOffice and a virtual desktop: installed when that can be, else said loudly and gone without.
+# Chromium, LibreOffice, a virtual desktop, test servers: installed when that can be, else said loudly and gone without.
 system:
 	@sh .ci/system
 

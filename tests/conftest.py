@@ -21,8 +21,15 @@ NEEDS = {
     "desktop": ("Xvfb", "openbox", "xdotool", "mousepad", "xterm"),
     "browser": ("chromium",),
     "office": ("soffice", "pdftoppm"),
+    "ldap": ("slapd",),
+    "pgserver": ("postgres",),
 }
 """Programs of the system that a marker stands for; `make system` installs them on Debian."""
+
+PLACES = os.pathsep.join(
+    [os.environ.get("PATH", ""), "/usr/sbin", *map(str, Path("/usr/lib/postgresql").glob("*/bin"))]
+)
+"""Where Debian puts programs; its servers are on nobody's path."""
 
 settings.register_profile("steady", deadline=None, print_blob=True)
 settings.load_profile("steady")
@@ -31,7 +38,7 @@ settings.load_profile("steady")
 def _missing(marker: str) -> str | None:
     if marker == "realdata":
         return None if REAL_DATA.is_dir() else f"the real logs at PROCESS_METER_REAL_DATA ({REAL_DATA})"
-    absent = [name for name in NEEDS.get(marker, ()) if shutil.which(name) is None]
+    absent = [name for name in NEEDS.get(marker, ()) if shutil.which(name, path=PLACES) is None]
     return ", ".join(absent) or None
 
 

@@ -18,6 +18,7 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import (
+    DDL,
     JSON,
     BigInteger,
     Boolean,
@@ -32,6 +33,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    event,
     false,
     true,
 )
@@ -171,6 +173,36 @@ account = Table(  # one row per operating-system or license-server account; many
     _text("name", unique=True),  # lower case, DOMAIN\name where there is a domain
     _ref("person", null=True, index=True),
     _flag("shared"),
+)
+
+directory_entry = Table(  # one row per person and directory server that speaks of him or her
+    "directory_entry",
+    metadata,
+    _id(),
+    _ref("person", index=True),
+    _text("source"),  # name of the server in its settings
+    _text("entry"),  # what the server never changes: objectGUID, entryUUID
+    UniqueConstraint("source", "entry"),
+    UniqueConstraint("source", "person_id"),
+)
+
+directory_group = Table(  # one row per group of a directory server
+    "directory_group",
+    metadata,
+    _id(),
+    _text("source"),
+    _text("name"),
+    UniqueConstraint("source", "name"),
+)
+
+membership = Table(  # one row per person, group and stretch
+    "membership",
+    metadata,
+    _id(),
+    _ref("person", index=True),
+    _ref("directory_group", index=True),
+    *_validity(),
+    UniqueConstraint("person_id", "directory_group_id", "valid_from_on"),
 )
 
 host = Table(  # one row per workstation, virtual desktop, terminal server or laptop
@@ -317,6 +349,14 @@ segment = Table(  # one row per session and closed, immutable stretch of constan
     CheckConstraint("start_ms / 900000 = (end_ms - 1) / 900000", name="inside_a_quarter"),
     CheckConstraint("attention BETWEEN 0 AND 7", name="known_attention"),
     sqlite_with_rowid=False,
+    postgresql_partition_by="RANGE (start_ms)",  # by UTC month; see migration 0003
+)
+event.listen(
+    segment,
+    "after_create",
+    DDL("CREATE TABLE segment_default PARTITION OF segment DEFAULT").execute_if(  # type: ignore[no-untyped-call]
+        dialect="postgresql"
+    ),
 )
 
 watch_interval = Table(  # one row per agent and stretch in which it watched its host

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import zipfile
@@ -16,10 +17,12 @@ from sqlalchemy import Engine
 
 from warehouse import schema, store
 
+MONTH = re.compile(r"segment_\d{4}_\d\d")
+
 
 def test_the_migrations_create_what_the_schema_declares(both_engines: Engine) -> None:
     with both_engines.connect() as connection:
-        context = MigrationContext.configure(connection)
+        context = MigrationContext.configure(connection, opts={"include_name": _is_no_partition})
         assert compare_metadata(context, schema.metadata) == []
 
 
@@ -63,7 +66,8 @@ def _postgresql_facts(engine: Engine) -> list[tuple[str, ...]]:
     with engine.connect() as connection:
         constraints = connection.exec_driver_sql(
             "SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint"
-            " WHERE connamespace = 'public'::regnamespace"
+            # Newer servers name NOT NULL after the order in which tables were made; columns say it below.
+            " WHERE connamespace = 'public'::regnamespace AND contype <> 'n'"
         ).all()
         columns = connection.exec_driver_sql(
             "SELECT table_name, column_name, data_type || is_nullable || coalesce(column_default, '')"
@@ -72,7 +76,12 @@ def _postgresql_facts(engine: Engine) -> list[tuple[str, ...]]:
         indexes = connection.exec_driver_sql(
             "SELECT tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'"
         ).all()
-    return sorted(tuple(row) for row in (*constraints, *columns, *indexes) if row[0] != "alembic_version")
+    rows = [tuple(row) for row in (*constraints, *columns, *indexes)]
+    return sorted(row for row in rows if row[0] != "alembic_version" and not MONTH.fullmatch(row[0]))
+
+
+def _is_no_partition(name: str | None, kind: str, _parents: object) -> bool:
+    return kind != "table" or not (name or "").startswith("segment_")
 
 
 def test_an_installed_wheel_can_upgrade(tmp_path: Path) -> None:

@@ -9,6 +9,9 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 from sqlalchemy.dialects import postgresql, sqlite
 
+from warehouse import schema
+from warehouse.store.months import DAY_MS, make_room
+
 
 def dialect_insert(connection: Connection, table: sa.Table) -> Any:
     """Return an INSERT that knows ON CONFLICT: both spell it alike, SQLAlchemy has one class for each."""
@@ -34,6 +37,9 @@ def append(
         return
     names = ", ".join(columns)
     if connection.dialect.name == "postgresql":
+        if table is schema.segment:
+            start = columns.index("start_ms")
+            make_room(connection, {row[start] // DAY_MS for row in rows})
         driver: Any = connection.connection.driver_connection
         with driver.cursor() as cursor, cursor.copy(f"COPY {table.name} ({names}) FROM STDIN") as copy:
             for row in rows:

@@ -6,6 +6,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -15,6 +16,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from warehouse import schema
+from warehouse.store.months import make_months_ahead
 from warehouse.store.url import WarehouseProblem, default_url, is_sqlite, located, parse, place
 
 MIGRATIONS = Path(__file__).parents[1] / "migrations"
@@ -68,6 +70,7 @@ def upgrade(url: str | None = None) -> Engine:
                 _lock_upgrades(connection)
                 _require_ours(connection)
                 _migrate(connection)
+                make_months_ahead(connection, datetime.now(UTC))
     except WarehouseProblem:
         engine.dispose()
         raise

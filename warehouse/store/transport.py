@@ -24,6 +24,7 @@ from sqlalchemy.engine import URL
 from warehouse import schema
 from warehouse.landing import LOCK, landed_in
 from warehouse.store.engine import writing
+from warehouse.store.months import DAY_MS, make_room
 from warehouse.store.url import WarehouseProblem, is_sqlite, located
 
 Scalar = str | int | float | bool
@@ -79,8 +80,14 @@ def _append_to_sqlite(engine: Engine, written: Mapping[str, pl.DataFrame]) -> No
 
 
 def _append_to_postgresql(engine: Engine, written: Mapping[str, pl.DataFrame]) -> None:
+    if "segment" in written:
+        # In a transaction of its own: making a month keeps other writers waiting, and loading may take long.
+        with engine.begin() as apart:
+            make_room(apart, (written["segment"]["start_ms"] // DAY_MS).drop_nulls().unique())
     with _adbc(engine.url) as connection, connection.cursor() as cursor:
         cursor.execute(f"SELECT pg_advisory_xact_lock_shared({LOCK})").fetch_polars()
+        # Whole tables may hold closed runs, which take no further line otherwise: see migration 0003.
+        cursor.execute("SELECT set_config('process_meter.copying', 'yes', true)").fetch_polars()
         for table, rows in written.items():
             cursor.adbc_ingest(table, rows, mode="append")
             if rows.schema.get("id", pl.Null()).is_integer():

@@ -7,6 +7,8 @@ from typing import Any
 
 import polars as pl
 import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
 from small_warehouse import LICENSES, ORGANIZATION
 from sqlalchemy import Engine
 
@@ -62,28 +64,51 @@ def test_a_month_that_cannot_be_made_now_keeps_nobody_waiting_and_is_made_later(
 
 
 def test_segments_that_were_there_before_the_months_lie_in_them_now(postgres_engine: Engine) -> None:
-    """Go back to the table without months, as revision 0002 had it, and upgrade."""
-    _sessions(postgres_engine)
-    _add(postgres_engine, DECEMBER, JANUARY)
     with postgres_engine.begin() as connection:
-        for statement in _TO_0002:
-            connection.execute(sa.text(statement))
-    before = _all_segments(postgres_engine)
+        connection.exec_driver_sql("DROP SCHEMA public CASCADE")
+        connection.exec_driver_sql("CREATE SCHEMA public")
+        _upgrade_to(connection, "0002")
+        for statement in _OLD_ROWS:
+            connection.exec_driver_sql(statement)
 
     store.upgrade(postgres_engine.url.render_as_string(hide_password=False)).dispose()
-    assert _rows_by_month(postgres_engine) == {"segment_2025_12": 1, "segment_2026_01": 1}
-    assert _all_segments(postgres_engine) == before
+    assert _rows_by_month(postgres_engine) == {
+        "segment_2025_12": 1,
+        "segment_2026_01": 1,
+        "segment_default": 1,
+    }
+    with postgres_engine.connect() as connection:
+        rows = connection.execute(sa.select(schema.segment).order_by("start_ms")).all()
+    assert [tuple(row) for row in rows] == [
+        (1, start_ms, start_ms + 1, 2, 0.5, 3, True, None, 0, 1, 5)
+        for start_ms in (_ms(DECEMBER), _ms(JANUARY), 2**53)
+    ]
 
 
-_TO_0002 = (
-    "CREATE TABLE plain (LIKE segment INCLUDING DEFAULTS INCLUDING CONSTRAINTS)",
-    "INSERT INTO plain SELECT * FROM segment",
-    "DROP TABLE segment",
-    "ALTER TABLE plain RENAME TO segment",
-    "ALTER TABLE segment ADD CONSTRAINT pk_segment PRIMARY KEY (session_id, start_ms)",
-    "DROP FUNCTION make_segment_months, is_closed_run, refuse_change CASCADE",
-    "DROP FUNCTION guard_closed_run, guard_closed_line, guard_below_closed_line CASCADE",
-    "UPDATE alembic_version SET version_num = '0002'",
+def _upgrade_to(connection: sa.Connection, revision: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(store.MIGRATIONS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, revision)
+
+
+def _ms(instant: datetime) -> int:
+    return round(instant.timestamp() * 1000)
+
+
+_OLD_ROWS = (
+    "INSERT INTO application (id, code, name) VALUES (1, 'cad', 'Drawing')",
+    "INSERT INTO account (id, name) VALUES (1, 'ada')",
+    "INSERT INTO host (id, name, kind, zone, valid_from_on) VALUES (1, 'ws', 'laptop', 'UTC', '2025-01-01')",
+    """
+    INSERT INTO session (id, key, source, application_id, account_id, host_id, logon_session, zone,
+                         started_ms, received_ms)
+    VALUES (1, 'a', 'agent', 1, 1, 1, '1', 'UTC', 0, 0)
+    """,
+    *(
+        f"INSERT INTO segment VALUES (1, {start_ms}, {start_ms + 1}, 2, 0.5, 3, true, NULL, 0, 1, 5)"
+        for start_ms in (_ms(DECEMBER), _ms(JANUARY), 2**53)
+    ),
 )
 
 
@@ -98,7 +123,7 @@ def _sessions(engine: Engine) -> None:
 
 
 def _segment(start: datetime, length_ms: int) -> dict[str, Any]:
-    start_ms = round(start.timestamp() * 1000)
+    start_ms = _ms(start)
     row = evidence.SegmentRow(1, start_ms, start_ms + length_ms, 0, 0.0, 1, False, None, start_ms, 1, 5)
     return row._asdict()
 
@@ -116,8 +141,3 @@ def _months(engine: Engine) -> list[str]:
 def _rows_by_month(engine: Engine) -> dict[str, int]:
     sql = "SELECT tableoid::regclass::text AS month, count(*) AS rows FROM segment GROUP BY 1 ORDER BY 1"
     return dict(store.read(engine, sql).rows())
-
-
-def _all_segments(engine: Engine) -> list[tuple[Any, ...]]:
-    with engine.connect() as connection:
-        return [tuple(row) for row in connection.execute(sa.select(schema.segment).order_by("start_ms"))]

@@ -67,6 +67,7 @@ from warehouse.frames.projects import (
     rates,
     tasks,
 )
+from warehouse.frames.rollups import DEMAND_HOURS, USE_HOURS, demand_hours, use_hours
 
 __all__ = [
     "AGENTS",
@@ -74,6 +75,7 @@ __all__ = [
     "ASSIGNMENTS",
     "CAPACITY_READINGS",
     "CHARGE_LINES",
+    "DEMAND_HOURS",
     "DENIALS",
     "ENTITLEMENTS",
     "ENTITLEMENT_APPLICATIONS",
@@ -92,12 +94,14 @@ __all__ = [
     "SEGMENTS",
     "SESSIONS",
     "TASKS",
+    "USE_HOURS",
     "WATCHES",
     "agents",
     "applications",
     "assignments",
     "capacity_readings",
     "charge_lines",
+    "demand_hours",
     "denials",
     "entitlement_applications",
     "entitlements",
@@ -120,5 +124,6 @@ __all__ = [
     "sessions",
     "span",
     "tasks",
+    "use_hours",
     "watches",
 ]

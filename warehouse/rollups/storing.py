@@ -1,0 +1,59 @@
+"""Writing what was derived of a stretch in the place of what was there of it."""
+
+from __future__ import annotations
+
+import json
+
+import polars as pl
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from warehouse import schema
+from warehouse.evidence.inserting import append
+from warehouse.metrics.concurrency import KEYS
+from warehouse.metrics.states import BASES
+from warehouse.rollups.stretches import Stretch
+
+
+def replace_rows(connection: Connection, stretch: Stretch, uses: pl.DataFrame, demand: pl.DataFrame) -> None:
+    """Delete the rows of a stretch, and write those that were derived."""
+    _delete_uses(connection, stretch)
+    _delete_demand(connection, stretch)
+    for table, rows in ((schema.use_hour, uses), (schema.demand_hour, demand)):
+        append(connection, table, rows.columns, rows.rows())
+
+
+def _delete_uses(connection: Connection, stretch: Stretch) -> None:
+    sql, values = f"DELETE FROM use_hour WHERE {_INSIDE}", _window(stretch)  # noqa: S608  a constant
+    if stretch.sessions is not None:
+        # One parameter, however many sessions: SQLite takes 32,766 at most.
+        sql = f"{sql} AND session_id IN ({_NUMBERS[connection.dialect.name]})"
+        values["numbers"] = json.dumps(stretch.sessions.to_list())
+    connection.execute(sa.text(sql), values)
+
+
+def _delete_demand(connection: Connection, stretch: Stretch) -> None:
+    sql, window = f"DELETE FROM demand_hour WHERE {_INSIDE}", _window(stretch)  # noqa: S608  a constant
+    if stretch.applications is None:
+        connection.execute(sa.text(sql), window)
+        return
+    # The whole primary key, so that no other hour is looked at.
+    sql = f"{sql} AND application_id = :application AND key = :key AND basis = :basis"
+    rows = [
+        {**window, "application": application, "key": key, "basis": basis}
+        for application in stretch.applications
+        for key in KEYS
+        for basis in BASES
+    ]
+    connection.execute(sa.text(sql), rows)
+
+
+_INSIDE = "hour_ms >= :from_ms AND hour_ms < :to_ms"
+_NUMBERS = {
+    "sqlite": "SELECT value FROM json_each(:numbers)",
+    "postgresql": "SELECT CAST(value AS BIGINT) FROM json_array_elements_text(CAST(:numbers AS JSON))",
+}
+
+
+def _window(stretch: Stretch) -> dict[str, int | str]:
+    return {"from_ms": stretch.from_ms, "to_ms": stretch.to_ms}

@@ -1,0 +1,106 @@
+"""Bringing the rollups up to date, a stretch of days at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from sqlalchemy import Engine
+
+from warehouse import frames, store
+from warehouse.metrics.states import Policy
+from warehouse.rollups import stand
+from warehouse.rollups.demand import demand_hours
+from warehouse.rollups.evidence import read
+from warehouse.rollups.stand import OvertakenError, Stand
+from warehouse.rollups.storing import replace_rows
+from warehouse.rollups.stretches import Stretch, everything, of_changes
+from warehouse.rollups.touched import touched
+from warehouse.rollups.use import use_hours
+
+
+@dataclass(frozen=True)
+class RolledUp:
+    """What one update did.
+
+    Attributes
+    ----------
+    through
+        Number of the last landing that is taken in.
+    stretches, use_hours, demand_hours
+        Stretches of days that were derived, and the rows written of them.
+    is_overtaken
+        Another update began meanwhile, and takes in what this one would have: `through` is not reached yet.
+    """
+
+    through: int
+    stretches: int = 0
+    use_hours: int = 0
+    demand_hours: int = 0
+    is_overtaken: bool = False
+
+
+def update(engine: Engine) -> RolledUp:
+    """Take in what changed since the last time: evidence, project entries, people, weights, the policy.
+
+    Each stretch of days is one transaction, the last one with the mark of how far the rollups stand: after a
+    crash the same is done again.
+
+    Returns
+    -------
+    RolledUp
+        All zero where nothing had changed.
+    """
+    policy = frames.policy(engine, "license")
+    known = stand.stored(engine)
+    new = stand.current(engine, policy)
+    if known is None:
+        return _roll(engine, everything(engine), policy, new)
+    if known == new:
+        return RolledUp(new.landing)
+    changes = touched(engine, known, new, _longest_timeout_ms(policy))
+    todo = everything(engine) if changes is None else of_changes(engine, changes)
+    return _roll(engine, todo, policy, new)
+
+
+def rebuild(engine: Engine) -> RolledUp:
+    """Derive everything anew."""
+    policy = frames.policy(engine, "license")
+    return _roll(engine, everything(engine), policy, stand.current(engine, policy))
+
+
+def _longest_timeout_ms(policy: Policy) -> int:
+    return max(rule.idle_timeout_ms for rule in (policy.default, *policy.applications.values()))
+
+
+def _roll(engine: Engine, todo: Iterable[Stretch], policy: Policy, new: Stand) -> RolledUp:
+    """Derive and write stretch by stretch, and note at last how far that brought the rollups."""
+    proof = stand.take_over(engine)
+    done = RolledUp(new.landing)
+    try:
+        for stretch in todo:
+            done = _add(done, *_derive(engine, stretch, policy, proof))
+        with store.writing(engine) as connection:
+            stand.require(connection, proof)
+            stand.keep(connection, new)
+    except OvertakenError:
+        return replace(done, is_overtaken=True)
+    return done
+
+
+def _derive(engine: Engine, stretch: Stretch, policy: Policy, proof: str) -> tuple[int, int]:
+    evidence = read(engine, stretch, policy)
+    uses, demand = use_hours(evidence, stretch), demand_hours(evidence, stretch)
+    with store.writing(engine) as connection:
+        stand.require(connection, proof)
+        replace_rows(connection, stretch, uses, demand)
+    return uses.height, demand.height
+
+
+def _add(done: RolledUp, uses: int, demand: int) -> RolledUp:
+    return replace(
+        done,
+        stretches=done.stretches + 1,
+        use_hours=done.use_hours + uses,
+        demand_hours=done.demand_hours + demand,
+    )

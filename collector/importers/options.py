@@ -51,10 +51,16 @@ class Applications:
         for program, code in named.items():
             if not isinstance(code, str) or not code.strip():
                 raise Problem(f"The mapping's application for {program!r} is not a text", "give its code")
-        self._named = {str(program).strip().lower(): code.strip() for program, code in named.items()}
+        self._named: dict[str, str] = {
+            str(program).strip().lower(): code.strip() for program, code in named.items()
+        }
         self._only_named = value_of(mapping, "only_mapped", bool, False)
 
     def code(self, program: str) -> str | None:
         """Return the application's code; None: not wanted."""
         program = program.lower()
         return self._named.get(program, None if self._only_named else program)
+
+    def code_of_product(self, product: str) -> str:
+        """Return the code of a product that a table names; one that the mapping does not is its own code."""
+        return self._named.get(product.lower(), product)

@@ -5,29 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-import numpy as np
 import polars as pl
 from sqlalchemy import Engine
 
-from warehouse import store
+from warehouse import mirror, store
 from warehouse.frames.placement import place_people
 from warehouse.frames.reading import ATTENTION, Columns, Window, named, select_named, typed, window_ms
+from warehouse.mirror import stored
 from warehouse.periods import INSTANT
 
-SEGMENTS: Columns = {
-    "session": pl.Int64,
-    "application": pl.String,
-    "start": INSTANT,
-    "end": INSTANT,
-    "attention": ATTENTION,
-    "cpu_percent": pl.Float64,
-    "units": pl.Int32,
-    "inhibiting": pl.Boolean,
-    "instance": pl.Int32,
-    "since": INSTANT,
-    "policy_version": pl.Int32,
-    "received": INSTANT,
-}
+SEGMENTS: Columns = mirror.SEGMENTS
 SESSIONS: Columns = {
     "session": pl.Int64,
     "key": pl.String,
@@ -116,71 +103,25 @@ def segments(
     Returns
     -------
     pl.LazyFrame
-        One row per session and stretch of constant evidence, ordered by session and start. `cpu_percent` is
-        of one core; `instance` is null where no process of the session has the focus.
+        One row per session and stretch of constant evidence. The segments of a session stand together, in
+        order of start; sessions come in order of their id, those of one UTC month of start after those of
+        the month before where the mirror is read. `cpu_percent` is of one core; `instance` is null where no
+        process of the session has the focus.
+
+        Closed months come from the mirror (`warehouse.mirror`) when it is collected, and what landed since
+        is read from SQL now: collect within the hour.
     """
     condition, parameters = _sessions_of(start, end, applications)
-    read = _packed_segments if engine.dialect.name == "sqlite" else _plain_segments
-    rows = read(engine, condition, parameters)
-    codes = store.read(engine, "SELECT id AS application_id, code AS application FROM application")
-    owners = store.read(engine, _OWNERS.format(condition=condition), parameters)
-    owners = owners.cast(pl.Int64).join(codes.cast({"application_id": pl.Int64}), on="application_id")
-    # A session that arrived between the two reads waits for the next one.
-    return typed(rows.join(owners, on="session", how="inner", maintain_order="left"), SEGMENTS)
-
-
-_OWNERS = "SELECT session.id AS session, session.application_id FROM session WHERE {condition}"
-
-_PLAIN = """
-    SELECT session_id AS session, start_ms AS start, end_ms AS "end", attention, cpu_percent, units,
-           inhibiting, instance, since_ms AS since, policy_version, received_ms AS received
-    FROM segment WHERE session_id IN (SELECT session.id FROM session WHERE {condition})
-    ORDER BY session_id, start_ms
-"""
-
-
-def _plain_segments(engine: Engine, condition: str, parameters: store.Parameters) -> pl.DataFrame:
-    return store.read(engine, _PLAIN.format(condition=condition), parameters)
-
-
-# SQLite hands over row by row, and every number costs: the small ones share two. The length of a segment fits
-# in 20 bits, because none is longer than a quarter of an hour.
-_PACKED = """
-    SELECT session_id, start_ms,
-           (end_ms - start_ms) | (attention << 20) | (inhibiting << 23)
-               | ((coalesce(instance, -1) + 1) << 24),
-           cpu_percent, (units << 32) | policy_version, since_ms, received_ms
-    FROM segment WHERE session_id IN (SELECT session.id FROM session WHERE {condition})
-    ORDER BY session_id, start_ms
-"""
-_PACKED_ROW = np.dtype(
-    [
-        ("session", "i8"),
-        ("start", "i8"),
-        ("small", "i8"),
-        ("cpu_percent", "f8"),
-        ("counts", "i8"),
-        ("since", "i8"),
-        ("received", "i8"),
-    ]
-)
-
-
-def _packed_segments(engine: Engine, condition: str, parameters: store.Parameters) -> pl.DataFrame:
-    sql, values = store.positional(_PACKED.format(condition=condition), parameters, numbered=False)
-    with store.sqlite_rows(engine, sql, values) as cursor:
-        rows = np.fromiter(cursor, dtype=_PACKED_ROW)
-    small, counts = rows["small"], rows["counts"]
-    instance = pl.Series((small >> 24).astype(np.int64))
-    columns = {name: pl.Series(np.ascontiguousarray(rows[name])) for name in _PACKED_ROW.names or ()}
-    return pl.DataFrame(columns).with_columns(
-        end=pl.Series(rows["start"] + (small & 0xFFFFF)),
-        attention=pl.Series(((small >> 20) & 7).astype(np.uint8)),
-        inhibiting=pl.Series((small >> 23) & 1 == 1),
-        instance=(instance - 1).set(instance == 0, None),
-        units=pl.Series((counts >> 32).astype(np.int32)),
-        policy_version=pl.Series((counts & 0xFFFFFFFF).astype(np.int32)),
+    window: Window = window_ms(start, end)
+    question = mirror.Question(
+        **window, applications=applications, overlapping=condition, parameters=parameters
     )
+    found = mirror.segments(engine, question)
+    if found is not None:
+        return found
+    rows = f"segment WHERE session_id IN (SELECT session.id FROM session WHERE {condition})"  # noqa: S608
+    with store.snapshot(engine) as now:
+        return stored.read(now, rows, condition, parameters).lazy().select(*SEGMENTS)
 
 
 # --- Sessions ----------------------------------------------------------------------------------------------

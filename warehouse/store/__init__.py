@@ -10,12 +10,14 @@ from sqlalchemy import Engine
 
 from warehouse import schema
 from warehouse.store.engine import MIGRATIONS, open_warehouse, revision_of, revisions, upgrade, writing
+from warehouse.store.snapshot import Snapshot, snapshot
 from warehouse.store.transport import Parameters, append, positional, read, sqlite_rows
 from warehouse.store.url import WarehouseProblem, default_url, located, place
 
 __all__ = [
     "MIGRATIONS",
     "Parameters",
+    "Snapshot",
     "WarehouseProblem",
     "append",
     "default_url",
@@ -24,6 +26,7 @@ __all__ = [
     "positional",
     "read",
     "revisions",
+    "snapshot",
     "sqlite_rows",
     "status",
     "upgrade",

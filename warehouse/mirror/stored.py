@@ -1,0 +1,116 @@
+"""Segments as SQL has them, in the columns that the mirror's files have too."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import polars as pl
+from polars.datatypes import DataType, DataTypeClass
+
+from warehouse import schema, store
+from warehouse.periods import INSTANT
+
+ATTENTION = pl.Enum(schema.ATTENTIONS)
+_WORDS = pl.Series(schema.ATTENTIONS, dtype=ATTENTION)
+SEGMENTS: Mapping[str, DataType | DataTypeClass] = {
+    "session": pl.Int64,
+    "application": pl.String,
+    "start": INSTANT,
+    "end": INSTANT,
+    "attention": ATTENTION,
+    "cpu_percent": pl.Float64,
+    "units": pl.Int32,
+    "inhibiting": pl.Boolean,
+    "instance": pl.Int32,
+    "since": INSTANT,
+    "policy_version": pl.Int32,
+    "received": INSTANT,
+}
+"""One row per session and stretch of constant evidence."""
+
+
+def read(
+    now: store.Snapshot, rows: str, sessions: str, parameters: store.Parameters | None = None
+) -> pl.DataFrame:
+    """Read segments, ordered by session and start.
+
+    Parameters
+    ----------
+    rows
+        What stands after FROM, up to ORDER BY: `segment`, and which of its rows.
+    sessions
+        The condition on `session` that holds for the sessions of those rows, and for few others.
+
+    Returns
+    -------
+    pl.DataFrame
+        The columns `SEGMENTS`, and `started_ms` of the session.
+    """
+    parameters = parameters or {}
+    found = (
+        _packed(now, rows, parameters) if now.is_sqlite else now.read(_PLAIN.format(rows=rows), parameters)
+    )
+    owners = now.read(_OWNERS.format(sessions=sessions), parameters)
+    owners = owners.cast({"session": pl.Int64, "application": pl.String, "started_ms": pl.Int64})
+    joined = found.join(owners, on="session", how="inner", maintain_order="left")
+    return joined.select(*(_typed(joined, name) for name in SEGMENTS), "started_ms")
+
+
+def _typed(rows: pl.DataFrame, name: str) -> pl.Expr:
+    dtype, column = SEGMENTS[name], pl.col(name)
+    if dtype == INSTANT:
+        return column.cast(pl.Int64).cast(INSTANT)
+    if dtype == ATTENTION:
+        return pl.lit(_WORDS).gather(column.cast(pl.UInt32)).alias(name)
+    return column if rows.schema[name] == dtype else column.cast(dtype)
+
+
+_OWNERS = """
+    SELECT session.id AS session, application.code AS application, session.started_ms
+    FROM session JOIN application ON application.id = session.application_id WHERE {sessions}
+"""
+
+_PLAIN = """
+    SELECT segment.session_id AS session, segment.start_ms AS start, segment.end_ms AS "end",
+           segment.attention, segment.cpu_percent, segment.units, segment.inhibiting, segment.instance,
+           segment.since_ms AS since, segment.policy_version, segment.received_ms AS received
+    FROM {rows} ORDER BY segment.session_id, segment.start_ms
+"""
+
+# SQLite hands over row by row, and every number costs: the small ones share two. The length of a segment fits
+# in 20 bits, because none is longer than a quarter of an hour.
+_PACKED = """
+    SELECT segment.session_id, segment.start_ms,
+           (segment.end_ms - segment.start_ms) | (segment.attention << 20) | (segment.inhibiting << 23)
+               | ((coalesce(segment.instance, -1) + 1) << 24),
+           segment.cpu_percent, (segment.units << 32) | segment.policy_version, segment.since_ms,
+           segment.received_ms
+    FROM {rows} ORDER BY segment.session_id, segment.start_ms
+"""
+_PACKED_ROW = np.dtype(
+    [
+        ("session", "i8"),
+        ("start", "i8"),
+        ("small", "i8"),
+        ("cpu_percent", "f8"),
+        ("counts", "i8"),
+        ("since", "i8"),
+        ("received", "i8"),
+    ]
+)
+
+
+def _packed(now: store.Snapshot, source: str, parameters: store.Parameters) -> pl.DataFrame:
+    rows = now.packed(_PACKED.format(rows=source), _PACKED_ROW, parameters)
+    small, counts = rows["small"], rows["counts"]
+    instance = pl.Series((small >> 24).astype(np.int64))
+    columns = {name: pl.Series(np.ascontiguousarray(rows[name])) for name in _PACKED_ROW.names or ()}
+    return pl.DataFrame(columns).with_columns(
+        end=pl.Series(rows["start"] + (small & 0xFFFFF)),
+        attention=pl.Series(((small >> 20) & 7).astype(np.uint8)),
+        inhibiting=pl.Series((small >> 23) & 1 == 1),
+        instance=(instance - 1).set(instance == 0, None),
+        units=pl.Series((counts >> 32).astype(np.int32)),
+        policy_version=pl.Series((counts & 0xFFFFFFFF).astype(np.int32)),
+    )

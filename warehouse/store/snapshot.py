@@ -1,0 +1,64 @@
+"""Several reads of one instant: what another transaction writes between them is not seen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+from sqlalchemy import Engine
+from sqlalchemy.engine import URL
+
+from warehouse.store.transport import Parameters, _adbc, _driver, positional
+from warehouse.store.url import is_sqlite, located
+
+
+class Snapshot:
+    """The warehouse as it was at the first read; from `snapshot`, and good until its end."""
+
+    def __init__(self, url: URL, cursor: Any) -> None:
+        self.url = url
+        self.is_sqlite = is_sqlite(url)
+        self._cursor = cursor
+
+    def read(self, sql: str, parameters: Parameters | None = None) -> pl.DataFrame:
+        """Run one SELECT as `warehouse.store.read` does."""
+        text, values = positional(sql, parameters or {}, numbered=not self.is_sqlite)
+        with located(self.url):
+            if self.is_sqlite:
+                self._cursor.execute(text, values)
+                names = [column[0] for column in self._cursor.description]
+                columns = list(zip(*self._cursor, strict=True)) or [()] * len(names)
+                return pl.DataFrame(dict(zip(names, columns, strict=True)))
+            bound = pl.DataFrame({str(place): [value] for place, value in enumerate(values)})
+            self._cursor.execute(text, bound if values else None)
+            frame: pl.DataFrame = self._cursor.fetch_polars()
+            return frame
+
+    def packed(self, sql: str, row: np.dtype[Any], parameters: Parameters) -> npt.NDArray[Any]:
+        """Run one SELECT of numbers alone, none of them null, on SQLite: half the time of `read`."""
+        text, values = positional(sql, parameters, numbered=False)
+        with located(self.url):
+            self._cursor.execute(text, values)
+            return np.fromiter(self._cursor, dtype=row)
+
+
+@contextmanager
+def snapshot(engine: Engine) -> Iterator[Snapshot]:
+    """Open a read transaction, and end it without a trace."""
+    if is_sqlite(engine.url):
+        with located(engine.url):
+            connection = engine.connect()
+        with connection, closing(_driver(connection).cursor()) as cursor:
+            connection.exec_driver_sql("BEGIN")
+            yield Snapshot(engine.url, cursor)
+        return
+    with located(engine.url):
+        opened = _adbc(engine.url)
+    with opened, opened.cursor() as cursor:
+        with located(engine.url):
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        yield Snapshot(engine.url, cursor)

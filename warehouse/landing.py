@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine
 
 from warehouse import schema
 
-LOCK = 7_306_094  # any number, the same in every process
+LOCK = 7_306_096  # any number, the same in every process
 LANDINGS = pl.Schema(
     {
         "landing": pl.Int64,

@@ -86,7 +86,7 @@ def revoke(
     from collector.manager.enrollment import revoke
 
     with opened(warehouse) as engine:
-        revoke(engine, agent, now_ms())
+        revoke(engine, agent, operating_system_identity(), now_ms())
     typer.echo(f"Agent {agent} can send no more.")
 
 

@@ -16,6 +16,7 @@ from collector.manager.refusals import Refused
 from collector.manager.validation import zones
 from warehouse import directory, evidence, frames
 from warehouse.errors import Problem
+from warehouse.ledger import record_event
 from warehouse.store import writing
 
 MOST_USES = 100_000
@@ -61,6 +62,8 @@ def new_token(engine: Engine, uses: int, expires: timedelta, actor: str, now_ms:
     expires_ms = now_ms + expires // timedelta(milliseconds=1)
     with writing(engine) as connection:
         evidence.add_token(connection, evidence.TokenRow(_digest(token), uses, expires_ms, actor, now_ms))
+        detail = {"uses": uses, "expires_ms": expires_ms}
+        record_event(connection, actor, "manager token", "a new enrollment token", detail, now_ms)
     return token
 
 
@@ -102,7 +105,7 @@ def agents(engine: Engine) -> pl.DataFrame:
     return frames.agents(engine).collect()
 
 
-def revoke(engine: Engine, agent: str, now_ms: int) -> None:
+def revoke(engine: Engine, agent: str, actor: str, now_ms: int) -> None:
     """Take an agent's right to send away; what it sent stays.
 
     Raises
@@ -115,6 +118,7 @@ def revoke(engine: Engine, agent: str, now_ms: int) -> None:
             raise Problem(
                 f"No agent in force has the id {agent}", "see `process-meter manager agents` for their ids"
             )
+        record_event(connection, actor, "manager revoke", agent, {}, now_ms)
 
 
 def _digest(token: str) -> str:

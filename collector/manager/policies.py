@@ -12,6 +12,7 @@ from collector.manager import policy_file
 from collector.manager.policy_file import PURPOSES, Document, Documents
 from warehouse import evidence
 from warehouse.errors import Problem
+from warehouse.ledger import record_event
 from warehouse.store import writing
 
 
@@ -53,10 +54,13 @@ def apply_text(engine: Engine, text: str, file: str, actor: str, now_ms: int) ->
         changed = [purpose for purpose in PURPOSES if wanted[purpose] != stored.get(purpose)]
         if "collection" in changed:
             evidence.store_applications(connection, wanted["collection"]["applications"])
-        return {
+        made = {
             purpose: evidence.add_policy_version(connection, purpose, wanted[purpose], actor, now_ms)
             for purpose in changed
         }
+        for purpose, version in made.items():
+            record_event(connection, actor, "policy apply", purpose, {"version": version}, now_ms)
+        return made
 
 
 def show(engine: Engine) -> str:

@@ -159,8 +159,22 @@ def test_agents_are_listed_with_pseudonyms(engine: Engine) -> None:
 def test_an_agent_is_revoked_once(both_engines: Engine) -> None:
     agent = new_agent(both_engines).agent
 
-    enrollment.revoke(both_engines, agent, NOON + 5)
+    enrollment.revoke(both_engines, agent, "admin", NOON + 5)
 
     assert rows(both_engines, "SELECT revoked_ms FROM agent") == [(NOON + 5,)]
     with pytest.raises(Problem, match="No agent in force has the id"):
-        enrollment.revoke(both_engines, agent, NOON)
+        enrollment.revoke(both_engines, agent, "admin", NOON)
+
+
+def test_policies_tokens_and_revocations_are_audited_without_the_token(both_engines: Engine) -> None:
+    agent = new_agent(both_engines).agent
+    enrollment.revoke(both_engines, agent, "boss", NOON)
+
+    events = rows(both_engines, "SELECT actor, action, subject FROM audit_event ORDER BY id")
+    assert events == [
+        ("admin", "policy apply", "collection"),
+        ("admin", "policy apply", "license"),
+        ("admin", "policy apply", "billing"),
+        ("admin", "manager token", "a new enrollment token"),
+        ("boss", "manager revoke", agent),
+    ]

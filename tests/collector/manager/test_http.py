@@ -111,7 +111,7 @@ def test_batches_travel_over_tls(engine: Engine) -> None:
 
 def test_an_unsigned_forged_unknown_or_revoked_sender_gets_one_answer(engine: Engine, agent: Client) -> None:
     other = new_agent(engine, "ws-2")
-    enrollment.revoke(engine, other.agent, NOON)
+    enrollment.revoke(engine, other.agent, "admin", NOON)
     senders = [
         Client(agent.host, agent.port),
         Client(agent.host, agent.port, agent.agent, "0" * 64),
@@ -187,7 +187,7 @@ def test_what_comes_through_a_proxy_or_another_site_is_not_this_machine(
 
 
 def test_a_revoked_agent_sees_nothing_live(engine: Engine, agent: Client) -> None:
-    enrollment.revoke(engine, agent.agent, NOON)
+    enrollment.revoke(engine, agent.agent, "admin", NOON)
 
     assert agent.ask("GET", "/v1/live", headers={"Host": "meter.example"})[0] == 401
 

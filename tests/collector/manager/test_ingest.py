@@ -158,7 +158,7 @@ def test_a_new_epoch_starts_at_one_again(engine: Engine) -> None:
 
 def test_an_unknown_or_revoked_agent_gets_the_same_answer(both_engines: Engine) -> None:
     agent = new_agent(both_engines).agent
-    enrollment.revoke(both_engines, agent, NOON)
+    enrollment.revoke(both_engines, agent, "admin", NOON)
 
     answers = []
     for each in (agent, "0" * 32):
@@ -494,7 +494,7 @@ def test_a_revoked_agent_is_present_no_more(engine: Engine) -> None:
     agent = new_agent(engine).agent
     take(engine, agent, batch(presence=[presence()]))
 
-    enrollment.revoke(engine, agent, NOON)
+    enrollment.revoke(engine, agent, "admin", NOON)
 
     assert rows(engine, PRESENCE, noon=NOON) == []
 

@@ -1,4 +1,4 @@
-"""Sessions that land, grow, are replaced and are erased, step by step, in a warehouse with two applications."""
+"""Sessions that land, grow, are replaced and are erased, in a warehouse of two applications."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Engine
 
 from warehouse import landing, schema, store
 
+Stretches = list[tuple[int, int]]
 QUARTER_MS = 900_000
 NEW_YEAR_MS = 1_767_225_600_000  # 2026-01-01
 
@@ -43,9 +44,7 @@ def add_session(
     connection.execute(schema.session.insert().values(row))
 
 
-def add_segments(
-    connection: Connection, number: int, stretches: list[tuple[int, int]], **changes: Any
-) -> None:
+def add_segments(connection: Connection, number: int, stretches: Stretches, **changes: Any) -> None:
     """Write segments of a session, without a landing."""
     for place, (start_ms, end_ms) in enumerate(stretches):
         row: dict[str, Any] = {
@@ -65,16 +64,14 @@ def add_segments(
         connection.execute(schema.segment.insert().values(row))
 
 
-def land_segments(
-    connection: Connection, number: int, stretches: list[tuple[int, int]], **changes: Any
-) -> None:
+def land_segments(connection: Connection, number: int, stretches: Stretches, **changes: Any) -> None:
     """Write segments of a session, and say so."""
     add_segments(connection, number, stretches, **changes)
     landed = landing.Landed(number, min(stretches)[0], max(end for _, end in stretches))
     landing.land(connection, [landed], at_ms=0)
 
 
-def quarters(start_ms: int, end_ms: int) -> list[tuple[int, int]]:
+def quarters(start_ms: int, end_ms: int) -> Stretches:
     """Cut a stretch at every quarter of an hour."""
     edges = range(start_ms - start_ms % QUARTER_MS + QUARTER_MS, end_ms, QUARTER_MS)
     return list(zip([start_ms, *edges], [*edges, end_ms], strict=True))

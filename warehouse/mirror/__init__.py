@@ -6,9 +6,26 @@ PROCESS_METER_MIRROR says, else beside the SQLite file, else in the user's data 
 
 from __future__ import annotations
 
-from warehouse.mirror.manifest import folder_of
+from warehouse.mirror.contents import CONTENTS, contents, manifest_of, scan, stored_contents
+from warehouse.mirror.manifest import Manifest, MirrorFile, Unusable, folder_of
 from warehouse.mirror.reading import Question, segments
 from warehouse.mirror.stored import SEGMENTS
 from warehouse.mirror.updating import Mirrored, rebuild, update
 
-__all__ = ["SEGMENTS", "Mirrored", "Question", "folder_of", "rebuild", "segments", "update"]
+__all__ = [
+    "CONTENTS",
+    "SEGMENTS",
+    "Manifest",
+    "MirrorFile",
+    "Mirrored",
+    "Question",
+    "Unusable",
+    "contents",
+    "folder_of",
+    "manifest_of",
+    "rebuild",
+    "scan",
+    "segments",
+    "stored_contents",
+    "update",
+]

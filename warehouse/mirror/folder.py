@@ -55,7 +55,7 @@ def written(folder: Path) -> Iterator[None]:
 
 
 def write(folder: Path, month: str, segments: pl.DataFrame, applications: dict[str, int]) -> MirrorFile:
-    """Write segments, in their order, as one more file; what the manifest says of it is read from the file."""
+    """Write segments, in their order, as one more file, and count what is in it by reading it."""
     buffer = BytesIO()
     segments.write_parquet(buffer)
     data = buffer.getvalue()

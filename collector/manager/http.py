@@ -33,9 +33,11 @@ from collector import protocol
 from collector.manager import api_pages, enrollment, policies, presence, serving, signing, wire
 from collector.manager.body import read_body
 from collector.manager.ingest import ingest
+from collector.manager.keeping import kept_up
 from collector.manager.refusals import Refused, not_signed
 from warehouse import evidence, frames
 from warehouse.store import open_warehouse, writing
+from warehouse.upkeep import upkeep
 
 DEFAULT_PORT = 8765
 MOST_ENROLLMENT_BYTES = 64 * 1024
@@ -131,8 +133,9 @@ class Manager:
 
     @contextlib.asynccontextmanager
     async def lifespan(self, _app: Starlette) -> AsyncIterator[None]:
-        """End the threads when the app ends."""
-        yield
+        """Keep what is derived up to date, and end the threads when the app ends."""
+        async with kept_up(lambda: upkeep(self.engine)):
+            yield
         self.writers.shutdown()
         self.readers.shutdown()
 

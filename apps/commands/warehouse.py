@@ -1,12 +1,16 @@
-"""`process-meter warehouse`: make it, look at it."""
+"""`process-meter warehouse`: make it, look at it, prove it, move it."""
 
 from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import typer
 
 from apps.commands.options import AsJson, WarehouseUrl, opened, print_json
 
-app = typer.Typer(help="The SQL warehouse: make it, look at it.", no_args_is_help=True)
+app = typer.Typer(help="The SQL warehouse: make it, look at it, prove it, move it.", no_args_is_help=True)
 
 
 @app.command(epilog="Example: process-meter warehouse upgrade --warehouse sqlite:///meter.sqlite")
@@ -32,3 +36,36 @@ def status(warehouse: WarehouseUrl = None, as_json: AsJson = False) -> None:
     width = max(map(len, found))
     for name, value in found.items():
         typer.echo(f"{name:<{width}}  {value:,}" if isinstance(value, int) else f"{name:<{width}}  {value}")
+
+
+@app.command(epilog="Example: process-meter warehouse check --json")
+def check(warehouse: WarehouseUrl = None, as_json: AsJson = False) -> None:
+    """Prove that everything in the warehouse holds together. Exits 1 and names what does not."""
+    from warehouse.check import EXAMPLES, RULES, check
+
+    with opened(warehouse) as engine, _progress("checked") as tell:
+        found = check(engine, tell)
+    if as_json:
+        print_json([finding._asdict() for finding in found])
+    else:
+        for finding in found:
+            typer.echo(f"{finding.rule}: {finding}")
+    if found:
+        broken = len({finding.rule for finding in found})
+        what = f"{broken} of {len(RULES)} rules are broken; at most {EXAMPLES} findings of each are shown"
+        typer.echo(f"process-meter: {what}", err=True)
+        raise typer.Exit(1)
+    if not as_json:
+        typer.echo(f"All {len(RULES)} rules hold.")
+
+
+@contextmanager
+def _progress(done: str) -> Iterator[Callable[[str, float], None]]:
+    """Show a person how far long work is, and nobody else."""
+    from pipelines.telling import Teller
+
+    if not sys.stderr.isatty():
+        yield lambda _what, _share: None
+        return
+    with Teller(sys.stderr).step(done) as update:
+        yield update

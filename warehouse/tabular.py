@@ -12,7 +12,7 @@ import re
 import warnings
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -167,7 +167,7 @@ def merged(rows: Sequence[Row], columns: Sequence[str]) -> Row:
                     column, f"{text!r}, but row {number} says {earlier!r}", "let the rows agree"
                 )
     cells = {column: text for column, (_, text) in said.items()}
-    return Row(rows[0].file, rows[0].number, cells, {column: number for column, (number, _) in said.items()})
+    return replace(rows[0], cells=cells, origins={column: number for column, (number, _) in said.items()})
 
 
 def read_table(path: Path, required: Sequence[str], optional: Sequence[str] = ()) -> list[Row]:
@@ -195,6 +195,44 @@ def read_table(path: Path, required: Sequence[str], optional: Sequence[str] = ()
     if not rows:
         raise Problem(f"{path.name} has column names, but no rows", "add rows, or leave the import out")
     return rows
+
+
+def read_columns(path: Path, wanted: Sequence[str]) -> tuple[list[str], list[Row]]:
+    """Read some columns of another program's table, whatever else it has.
+
+    Parameters
+    ----------
+    path, wanted
+        As in `read_table`; none of the columns has to be there.
+
+    Returns
+    -------
+    tuple of list of str and list of Row
+        Which of them are there, and the rows that hold something in them.
+
+    Raises
+    ------
+    Problem
+        The file cannot be read, has no rows, or has one of the columns twice.
+    """
+    lines = _filled(_lines(path, wanted))
+    number, header = next(lines, (0, []))
+    names = [re.sub(r"\s+", "_", name.strip().lower()) for name in header]
+    present = [name for name in wanted if name in names]
+    for name in present:
+        if names.count(name) > 1:
+            raise Problem(
+                f"{path.name}, row {number}: the column {name!r} is there twice", "keep one of them"
+            )
+    places = {name: names.index(name) for name in present}
+    rows = []
+    for row, cells in lines:
+        mine = {name: cells[place] if place < len(cells) else "" for name, place in places.items()}
+        if any(mine.values()):
+            rows.append(Row(path.name, row, mine))
+    if not rows and present:
+        raise Problem(f"{path.name} has column names, but no rows", "add rows, or leave the import out")
+    return present, rows
 
 
 def _check_header(

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine
 
 from warehouse import schema
 from warehouse.directory.accounts import ALWAYS_ON, ensure_account
+from warehouse.directory.merging import link_accounts, refuse_doubts
 from warehouse.directory.storing import (
     UNNAMED,
     Import,
@@ -67,6 +68,7 @@ def import_directory(
         for record in RECORDS:
             for code, found in _by_code(rows, record).items():
                 _PUT[record](connection, code, found, done)
+        refuse_doubts(link_accounts(connection))
     return done
 
 
@@ -169,7 +171,8 @@ def _weekdays(row: Row) -> str | None:
 # --- People and their accounts -----------------------------------------------------------------------------
 
 
-def _put_person(connection: Connection, code: str, rows: Sequence[Row], done: Imported) -> None:
+def put_person(connection: Connection, code: str, rows: Sequence[Row], done: Imported) -> None:
+    """Write a person, the placements that the rows tell, and whose the accounts are."""
     said = merged(rows, PERSON_COLUMNS)
     values = {
         "name": said.text("name"),
@@ -227,7 +230,8 @@ def _give_account(connection: Connection, row: Row, name: str, person: int, code
     number = ensure_account(connection, name)
     owner = connection.scalar(sa.select(table.c.person_id).where(table.c.id == number))
     if owner not in (None, person):
-        message = f"account {name!r} belongs to another person than {code}"
+        whose = connection.scalar(sa.select(schema.person.c.code).where(schema.person.c.id == owner))
+        message = f"account {name!r} belongs to {whose}, and {code} claims it too"
         raise row.problem("accounts", message, "say whose it is in a row of its own, with record `account`")
     connection.execute(table.update().where(table.c.id == number).values(person_id=person))
 
@@ -280,7 +284,7 @@ _PUT: dict[str, Put] = {
     "office": _put_office,
     "department": _put_department,
     "cost_center": _put_cost_center,
-    "person": _put_person,
+    "person": put_person,
     "account": _put_account,
     "host": _put_host,
 }

@@ -111,7 +111,7 @@ def test_a_shared_account_stands_for_nobody(filled: Engine, files: Any) -> None:
         (
             "code,name,office,valid_from,accounts\ne99,Z,BER,2026-01-01,BOB\n",
             (
-                "row 2, column accounts: account 'BOB' belongs to another person than e99; "
+                "row 2, column accounts: account 'BOB' belongs to e18, and e99 claims it too; "
                 "say whose it is in a row of its own, with record `account`"
             ),
         ),

@@ -61,12 +61,6 @@ def _entitlements(engine: Any, file: Path) -> object:
     return import_entitlements(engine, file, actor=operating_system_identity(), at_ms=now_ms())
 
 
-def _assignments(engine: Any, file: Path) -> object:
-    from warehouse.directory import import_assignments
-
-    return import_assignments(engine, file, actor=operating_system_identity(), at_ms=now_ms())
-
-
 def _calendar(engine: Any, file: Path) -> object:
     from warehouse.directory import import_calendar
 
@@ -77,8 +71,37 @@ _mount("directory", _directory)
 _mount("project", _projects)
 _mount("rate", _rates)
 _mount("entitlement", _entitlements)
-_mount("assignment", _assignments)
 _mount("calendar", _calendar)
+
+
+@apps["assignment"].command(
+    "import",
+    epilog="Example: process-meter assignment import users.csv --mapping microsoft365",
+)
+def import_assignments(
+    file: TableFile,
+    mapping: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|FILE.toml",
+            help="The file is a vendor's export: microsoft365, autodesk, adobe, or a mapping of your own.",
+        ),
+    ] = None,
+    warehouse: WarehouseUrl = None,
+) -> None:
+    """Import who holds a seat of which entitlement. All or nothing; again does no harm."""
+    from warehouse import directory
+
+    actor, at_ms = operating_system_identity(), now_ms()
+    with opened(warehouse) as engine:
+        if mapping is None:
+            done = directory.import_assignments(engine, file, actor, at_ms=at_ms)
+        else:
+            done = directory.import_seats(engine, file, mapping, actor, at_ms=at_ms)
+    typer.echo(str(done))
+
+
+apps["assignment"].callback()(lambda: None)
 
 
 @apps["project"].command("list", epilog="Example: process-meter project list --json")

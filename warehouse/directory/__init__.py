@@ -5,6 +5,7 @@ from __future__ import annotations
 from warehouse.directory.accounts import ensure_account, ensure_host
 from warehouse.directory.calendar import import_calendar
 from warehouse.directory.licenses import import_assignments, import_entitlements
+from warehouse.directory.merging import AccountRule, Linked, link_accounts, refuse_doubts
 from warehouse.directory.people import import_directory
 from warehouse.directory.projects import import_projects
 from warehouse.directory.pseudonyms import (
@@ -16,11 +17,15 @@ from warehouse.directory.pseudonyms import (
     secret_key,
 )
 from warehouse.directory.rates import import_rates
+from warehouse.directory.seats import ImportedSeats, import_seats
 from warehouse.directory.storing import Imported
 
 __all__ = [
+    "AccountRule",
     "Imported",
+    "ImportedSeats",
     "Kind",
+    "Linked",
     "ensure_account",
     "ensure_host",
     "import_assignments",
@@ -29,9 +34,12 @@ __all__ = [
     "import_entitlements",
     "import_projects",
     "import_rates",
+    "import_seats",
     "keys_folder",
+    "link_accounts",
     "pseudonym",
     "pseudonym_key",
     "pseudonyms",
+    "refuse_doubts",
     "secret_key",
 ]

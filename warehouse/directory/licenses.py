@@ -174,7 +174,7 @@ def import_assignments(
                 raise row.problem("valid_from", message, "remove one of them")
             origins[number] = row
             done.add("assignments", outcome)
-        refuse_overlaps("assignments", _stretches(connection), origins)
+        refuse_overlaps("assignments", assignment_stretches(connection), origins)
     return done
 
 
@@ -199,7 +199,8 @@ def _lower(row: Row, column: str, text: str) -> Row:
     return Row(row.file, row.number, {**row.cells, column: text.lower()}, row.origins)
 
 
-def _stretches(connection: Connection) -> list[Stretch]:
+def assignment_stretches(connection: Connection) -> list[Stretch]:
+    """Return how long each holder holds a seat of each entitlement."""
     seat = schema.assignment
     columns = (seat.c.id, seat.c.valid_from_on, seat.c.valid_to_on)
     holder = (seat.c.entitlement_id, seat.c.person_id, seat.c.host_id)

@@ -38,6 +38,10 @@ class LogClock:
         self.repeated = [0, 0]
         """Times in an hour that came twice: placed in its first pass, in its second."""
 
+    def comes_twice(self, local_ms: int) -> bool:
+        """Return whether a change of daylight saving repeats this local time."""
+        return self._local.placed(local_ms).trouble == "ambiguous"
+
     def forget(self) -> None:
         """Begin anew: what follows was not written after what came before."""
         self._asked, self._latest, self._second_pass = -1, -(2**62), False

@@ -96,9 +96,9 @@ class Calendar(NamedTuple):
         """Local seconds of the last line."""
         return self.days[-1][1] * DAY_SECONDS + self.survey.last_second
 
-    def continues(self, earlier: Calendar) -> bool:
-        """Return whether this file was written after the other, or is of other daemons."""
-        return self.starts >= earlier.ends or not self.survey.daemons.isdisjoint(earlier.survey.daemons)
+    def overlaps(self, earlier: Calendar) -> bool:
+        """Return whether both tell of one daemon's same time: copies, or logs of two servers."""
+        return self.starts < earlier.ends and not self.survey.daemons.isdisjoint(earlier.survey.daemons)
 
 
 def survey(path: Path) -> Survey:
@@ -158,15 +158,12 @@ def calendars(surveys: Sequence[Survey], order: Order | None, first_day: date | 
     Raises
     ------
     Problem
-        A file has no date; date lines contradict one another; two files tell of the same time.
+        A file has no date; date lines contradict one another.
     """
     _give_first_day(surveys, first_day)
     chosen = order or _shown_order(surveys)
     found = [_calendar(each, chosen) for each in surveys]
     found.sort(key=lambda each: (each.starts, each.ends))
-    for index, later in enumerate(found):
-        for earlier in found[:index]:
-            _refuse_overlap(earlier, later)
     return found
 
 
@@ -273,23 +270,3 @@ def _days(line: int, day: int, steps: Sequence[DayStep]) -> list[tuple[int, int]
         day += step.days
         days.append((step.line, day))
     return days
-
-
-def _refuse_overlap(earlier: Calendar, later: Calendar) -> None:
-    """Two files of one daemon that tell of the same time are copies, or two servers' logs."""
-    shared = earlier.survey.daemons & later.survey.daemons
-    if not shared or later.starts >= earlier.ends:
-        return
-    set_back = earlier.ends - later.starts <= SET_BACK_SECONDS
-    if set_back and later.starts > earlier.starts and later.ends >= earlier.ends:
-        return
-    names = f"{earlier.survey.path.name} and {later.survey.path.name}"
-    raise Problem(
-        f"{names} tell of the same time of {min(shared)}",
-        "import copies of one log, or the logs of two servers, in separate commands; two servers need a "
-        "mapping with server each",
-    )
-
-
-SET_BACK_SECONDS = 2 * 3600
-"""A file may begin this much before the one before it ended: the clock was set back between them."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
@@ -74,10 +75,17 @@ def read(files: Sequence[Path], options: Options, tally: Tally) -> Iterator[Reco
     clock = LogClock(options.zone or "UTC")
     reader = _Reader(options, tally, clock, f"{server}/" if server else "")
     for before, calendar in zip([None, *days], days, strict=False):
-        if before is not None and not calendar.continues(before):
+        if before is not None and not _follows(before, calendar, clock):
             clock.forget()
         yield from reader.records(calendar)
     tally.notes += _notes(days, clock, options.zone or "UTC")
+
+
+def _follows(before: Calendar, calendar: Calendar, clock: LogClock) -> bool:
+    """Return whether one file was written after the other: so its times cannot be earlier."""
+    if calendar.starts >= before.ends:
+        return True
+    return calendar.starts > before.starts and clock.comes_twice(_local_ms(calendar.starts))
 
 
 def _order(mapping: Mapping[str, Any]) -> Order | None:
@@ -110,6 +118,10 @@ def _notes(days: Sequence[Calendar], clock: LogClock, zone: str) -> Iterator[str
                 f"{jump} days without a line before it" if jump > 0 else f"the date goes back by {-jump} days"
             )
             yield f"{calendar.survey.path.name}, line {line}: {told}"
+    for before, calendar in pairwise(days):
+        if calendar.overlaps(before):
+            both = f"{before.survey.path.name} and {calendar.survey.path.name}"
+            yield f"{both} tell of the same time; logs of two servers need a mapping with server for each"
     if clock.set_back:
         most = f"{clock.most_ms / 1000:g} s at most"
         yield f"The clock was set back {clock.set_back} times, by {most}: the order of the lines was kept"
@@ -144,11 +156,11 @@ class _Reader:
         )
         self.latest, self.marked = {}, {}
         ahead = iter([*calendar.days[1:], (2**62, 0)])
-        midnight_ms, (change, day) = _midnight_ms(calendar.days[0][1]), next(ahead)
+        midnight_ms, (change, day) = _local_ms(calendar.days[0][1] * DAY_SECONDS), next(ahead)
         for number, line in numbered_lines(path, ENCODINGS):
             tally.read += 1
             while number >= change:
-                midnight_ms, (change, day) = _midnight_ms(day), next(ahead)
+                midnight_ms, (change, day) = _local_ms(day * DAY_SECONDS), next(ahead)
             second = second_of_day(line)
             at_ms = None if second is None else at(midnight_ms + second * 1000)
             plain = None if at_ms is None or application else plain_move(line)
@@ -230,5 +242,5 @@ class _Reader:
             yield Event(self.prefix + daemon, at_ms, "mark")
 
 
-def _midnight_ms(day: int) -> int:
-    return (day - _UNIX_DAY) * DAY_SECONDS * 1000
+def _local_ms(seconds: int) -> int:
+    return (seconds - _UNIX_DAY * DAY_SECONDS) * 1000

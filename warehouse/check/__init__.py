@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from sqlalchemy import Engine
 
-from warehouse.check import billing, references, tiling, validity
+from warehouse.check import billing, mirrored, references, rolled_up, tiling, validity
 from warehouse.check.findings import EXAMPLES, RULES, Finding, Findings
 from warehouse.check.snapshot import snapshot
 
@@ -40,4 +40,8 @@ def check(engine: Engine, tell: Tell = lambda _what, _share: None) -> list[Findi
         validity.check(seen, findings)
         tell("charges", 0.6)
         billing.check(engine, seen, evidence, findings)
+        tell("rollups", 0.7)
+        rolled_up.check(engine, seen, known, evidence, findings)
+        tell("the mirror", 0.9)
+        mirrored.check(engine, seen, known, evidence, findings)
     return findings.listed()

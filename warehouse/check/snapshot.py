@@ -26,6 +26,7 @@ class Snapshot:
 
     def __init__(self, connections: Sequence[Connection]) -> None:
         self.connection = connections[0]
+        self.newest = int(self.connection.scalar(sa.select(sa.func.max(schema.landing.c.id))) or 0)
         self._connections = connections
 
     def rows(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:

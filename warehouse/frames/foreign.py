@@ -113,8 +113,8 @@ def span(engine: Engine) -> tuple[datetime, datetime] | None:
 
 
 _SPAN = """
-    SELECT (SELECT min(started_ms) FROM session), (SELECT max(ended_ms) FROM session),
+    SELECT (SELECT min(started_ms) FROM session) AS first, (SELECT max(ended_ms) FROM session) AS ended,
            (SELECT max(end_ms) FROM segment
-            WHERE session_id IN (SELECT id FROM session WHERE ended_ms IS NULL)),
-           (SELECT max(started_ms) FROM session)
+            WHERE session_id IN (SELECT id FROM session WHERE ended_ms IS NULL)) AS known,
+           (SELECT max(started_ms) FROM session) AS started
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import polars as pl
@@ -14,7 +15,6 @@ from warehouse.rollups.stretches import Stretch
 
 SESSIONS = {
     "session": pl.Int64,
-    "application": pl.String,
     "application_id": pl.Int64,
     "person": pl.Int64,
     "device": pl.Int64,
@@ -98,7 +98,7 @@ def _sessions(engine: Engine, condition: str, window: store.Parameters) -> pl.Da
 
 
 _SESSIONS = """
-    SELECT session.id AS session, application.code AS application, session.application_id,
+    SELECT session.id AS session, session.application_id,
            CASE WHEN account.shared THEN NULL ELSE account.person_id END AS person_id,
            CASE WHEN account.shared THEN NULL ELSE account.person_id END AS person,
            coalesce(session.client_device_id, -session.host_id) AS device,
@@ -116,5 +116,5 @@ _ENTRIES = """
 """
 
 
-def _typed(rows: pl.DataFrame, columns: dict[str, type[pl.DataType]]) -> pl.DataFrame:
+def _typed(rows: pl.DataFrame, columns: Mapping[str, type[pl.DataType]]) -> pl.DataFrame:
     return rows.select(pl.col(name).cast(kind) for name, kind in columns.items())

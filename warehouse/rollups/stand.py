@@ -72,14 +72,11 @@ def current(engine: Engine, policy: Policy) -> Stand:
     with engine.begin() as connection:
         if connection.dialect.name == "postgresql":
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(landing.LOCK)))
-        newest = [
-            int(connection.scalar(sa.select(sa.func.max(table.c.id))) or 0)
-            for table in (schema.landing, schema.project_entry)
-        ]
-    # A number is never given twice, but the landings may all be forgotten.
-    known = stored(engine)
-    through = max(newest[0], known.landing if known else 0)
-    return Stand(through, newest[1], {**_applications(engine, policy), **_accounts(engine)})
+        entry = connection.scalar(sa.select(sa.func.max(schema.project_entry.c.id)))
+        landed = connection.scalar(sa.select(sa.func.max(schema.landing.c.id)))
+        # Of landings that were all forgotten, the last one was the one before the oldest to be kept.
+        through = landed or landing.kept_from(connection) - 1
+    return Stand(int(through), int(entry or 0), {**_applications(engine, policy), **_accounts(engine)})
 
 
 def _applications(engine: Engine, policy: Policy) -> dict[str, str]:

@@ -81,8 +81,9 @@ def everything(engine: Engine) -> Iterator[Stretch]:
 
 
 _EDGES = """
-    SELECT (SELECT min(hour_ms) FROM use_hour), (SELECT max(hour_ms) FROM use_hour),
-           (SELECT min(hour_ms) FROM demand_hour), (SELECT max(hour_ms) FROM demand_hour)
+    SELECT (SELECT min(hour_ms) FROM use_hour) AS first_use, (SELECT max(hour_ms) FROM use_hour) AS last_use,
+           (SELECT min(hour_ms) FROM demand_hour) AS first_demand,
+           (SELECT max(hour_ms) FROM demand_hour) AS last_demand
 """
 
 
@@ -112,6 +113,6 @@ def _part(before: tuple[int, int, int, int], row: tuple[int, int]) -> tuple[int,
 
 _QUARTERS = """
     SELECT started_ms / 86400000 AS day,
-           sum((coalesce(ended_ms, started_ms) - started_ms) / 900000 + 1) AS quarters
+           CAST(sum((coalesce(ended_ms, started_ms) - started_ms) / 900000 + 1) AS BIGINT) AS quarters
     FROM session WHERE started_ms >= :start_ms AND started_ms < :end_ms GROUP BY started_ms / 86400000
 """

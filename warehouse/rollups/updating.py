@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from sqlalchemy import Engine
+from sqlalchemy.exc import IntegrityError
 
 from warehouse import frames, store
 from warehouse.metrics.states import Policy
@@ -17,6 +18,7 @@ from warehouse.rollups.storing import replace_rows
 from warehouse.rollups.stretches import Stretch, everything, of_changes
 from warehouse.rollups.touched import touched
 from warehouse.rollups.use import use_hours
+from warehouse.store.url import located
 
 
 @dataclass(frozen=True)
@@ -43,13 +45,18 @@ class RolledUp:
 def update(engine: Engine) -> RolledUp:
     """Take in what changed since the last time: evidence, project entries, people, weights, the policy.
 
-    Each stretch of days is one transaction, the last one with the mark of how far the rollups stand: after a
+    Each stretch of days is one transaction, and the mark of how far the rollups stand comes last: after a
     crash the same is done again.
 
     Returns
     -------
     RolledUp
         All zero where nothing had changed.
+
+    Raises
+    ------
+    Problem
+        The database cannot be used, or does not take the rows; what is written so far stays, and is right.
     """
     policy = frames.policy(engine, "license")
     known = stand.stored(engine)
@@ -75,25 +82,33 @@ def _longest_timeout_ms(policy: Policy) -> int:
 
 def _roll(engine: Engine, todo: Iterable[Stretch], policy: Policy, new: Stand) -> RolledUp:
     """Derive and write stretch by stretch, and note at last how far that brought the rollups."""
-    proof = stand.take_over(engine)
     done = RolledUp(new.landing)
-    try:
-        for stretch in todo:
-            done = _add(done, *_derive(engine, stretch, policy, proof))
-        with store.writing(engine) as connection:
-            stand.require(connection, proof)
-            stand.keep(connection, new)
-    except OvertakenError:
-        return replace(done, is_overtaken=True)
+    with located(engine.url):
+        proof = stand.take_over(engine)
+        try:
+            for stretch in todo:
+                done = _add(done, *_derive(engine, stretch, policy, proof))
+            with store.writing(engine) as connection:
+                stand.require(connection, proof)
+                stand.keep(connection, new)
+        except OvertakenError:
+            return replace(done, is_overtaken=True)
     return done
 
 
 def _derive(engine: Engine, stretch: Stretch, policy: Policy, proof: str) -> tuple[int, int]:
-    evidence = read(engine, stretch, policy)
-    uses, demand = use_hours(evidence, stretch), demand_hours(evidence, stretch)
-    with store.writing(engine) as connection:
-        stand.require(connection, proof)
-        replace_rows(connection, stretch, uses, demand)
+    """Derive a stretch and write it; again, when a session was taken away in between."""
+    for is_last in (False, False, True):
+        evidence = read(engine, stretch, policy)
+        uses, demand = use_hours(evidence, stretch), demand_hours(evidence, stretch)
+        try:
+            with store.writing(engine) as connection:
+                stand.require(connection, proof)
+                replace_rows(connection, stretch, uses, demand)
+            break
+        except IntegrityError:
+            if is_last:
+                raise
     return uses.height, demand.height
 
 

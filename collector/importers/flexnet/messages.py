@@ -9,6 +9,9 @@ from typing import Final, NamedTuple
 
 DAY_SECONDS = 86_400
 MOST_UNITS = 2**31 - 1
+LONGEST_LINE = 1 << 16
+"""Characters; the server breaks what is longer than some hundreds."""
+
 MANAGER = "lmgrd"
 """The license manager: starts the vendor daemons, gives out nothing itself."""
 

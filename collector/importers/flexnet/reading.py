@@ -22,6 +22,7 @@ from collector.importers.flexnet.dates import (
 from collector.importers.flexnet.messages import (
     DAY_SECONDS,
     LINE,
+    LONGEST_LINE,
     MANAGER,
     Request,
     TurningPoint,
@@ -31,7 +32,7 @@ from collector.importers.flexnet.messages import (
     second_of_day,
     turning_point,
 )
-from collector.importers.lines import LONGEST, numbered_lines
+from collector.importers.lines import numbered_lines
 from collector.importers.options import check_keys, value_of
 from collector.importers.records import Denial, Event, Options, Record, SetAside, Tally
 from warehouse.errors import Problem
@@ -114,9 +115,8 @@ def _first_day(mapping: Mapping[str, Any]) -> date | None:
 def _notes(days: Sequence[Calendar], clock: LogClock, zone: str) -> Iterator[str]:
     for calendar in days:
         for line, jump in calendar.jumps:
-            told = (
-                f"{jump} days without a line before it" if jump > 0 else f"the date goes back by {-jump} days"
-            )
+            days_of = f"{abs(jump)} day{'s'[: abs(jump) != 1]}"
+            told = f"{days_of} without a line before it" if jump > 0 else f"the date goes back by {days_of}"
             yield f"{calendar.survey.path.name}, line {line}: {told}"
     for before, calendar in pairwise(days):
         if calendar.overlaps(before):
@@ -124,7 +124,8 @@ def _notes(days: Sequence[Calendar], clock: LogClock, zone: str) -> Iterator[str
             yield f"{both} tell of the same time; logs of two servers need a mapping with server for each"
     if clock.set_back:
         most = f"{clock.most_ms / 1000:g} s at most"
-        yield f"The clock was set back {clock.set_back} times, by {most}: the order of the lines was kept"
+        times = "once" if clock.set_back == 1 else f"{clock.set_back} times"
+        yield f"The clock was set back {times}, by {most}: the order of the lines was kept"
     if sum(clock.repeated):
         first, second = clock.repeated
         yield f"Times in an hour that came twice: {first} taken as its first pass, {second} as its second"
@@ -180,7 +181,7 @@ class _Reader:
     def _line(self, place: str, line: str, at_ms: int | None, *, is_timed: bool) -> Iterator[Record]:
         """Read any line; what `plain_move` knows, it reads alike."""
         found = LINE.match(line) if is_timed else None
-        if len(line) >= LONGEST:
+        if len(line) > LONGEST_LINE:
             yield SetAside(place, "a line that is too long", f"{len(line)} characters")
         elif found is None:
             self.tally.skipped["lines without a time and a daemon"] += 1

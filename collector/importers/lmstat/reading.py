@@ -8,7 +8,7 @@ from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any
 
-from collector.importers.lines import LONGEST, numbered_lines
+from collector.importers.lines import numbered_lines
 from collector.importers.lmstat.listings import Listing, columns_of
 from collector.importers.lmstat.snapshots import ABOUT_FEATURE, Snapshot
 from collector.importers.local_time import Local
@@ -18,6 +18,7 @@ from warehouse.errors import Problem
 
 KEYS = frozenset({"server", "date"})
 
+_LONGEST_LINE = 1 << 16
 _ENCODINGS = ("utf-8", "cp1252")
 _HEADER = re.compile(
     r"\s*Flexible License Manager status on (\w{3}) (\d{1,2})/(\d{1,2})/(\d{4}) (\d{1,2}):(\d\d)"
@@ -63,7 +64,7 @@ class _Reader:
         for number, line in numbered_lines(path, _ENCODINGS):
             self._tally.read += 1
             place = f"{path.name}, line {number}"
-            if len(line) >= LONGEST:
+            if len(line) > _LONGEST_LINE:
                 yield SetAside(place, "a line that is too long", f"{len(line)} characters")
                 continue
             beginning = self._beginning(place, line, is_dated=has_any)

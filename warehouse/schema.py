@@ -737,6 +737,7 @@ charge_share = Table(  # one row per charge line and session: what leads from th
     _int("active_ms"),
     _int("pause_ms"),
     _int("buffer_ms"),
+    Index(None, "session_id"),  # whoever takes a session away asks for its bills
 )
 
 line_review = Table(  # one row per act of review on a line; the highest id counts; never edited
@@ -756,7 +757,7 @@ billing_exception = Table(  # one row per thing about a run that someone has to 
     _id(),
     _ref("billing_run", index=True),
     _text("kind"),  # unassigned, invalid_project, closed_project, unknown_person, no_rate, late, ...
-    _ref("session", null=True),
+    _ref("session", null=True, index=True),
     _int("milliseconds", default=0),
     _text("detail"),
     _text("settled_by", null=True),

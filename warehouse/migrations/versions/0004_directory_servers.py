@@ -1,4 +1,4 @@
-"""Whom directory servers speak of, their groups, and who was in them when.
+"""Whom directory servers speak of, their groups, who was in them when; what bills a session is part of.
 
 Revision: 0004
 Revises: 0003
@@ -64,3 +64,6 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_membership_person_id"), "membership", ["person_id"])
     op.create_index(op.f("ix_membership_directory_group_id"), "membership", ["directory_group_id"])
+    # Whoever takes a session away asks for its bills and exceptions.
+    for table in ("charge_share", "billing_exception"):
+        op.create_index(op.f(f"ix_{table}_session_id"), table, ["session_id"])

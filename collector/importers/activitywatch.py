@@ -96,6 +96,8 @@ def read(files: Sequence[Path], options: Options, tally: Tally) -> Iterator[Reco
     if not any(watched.windows for watched in reader.hosts.values()):
         raise Problem(f"{files[0].name} has no event of a window watcher", _EXPORT)
     for _, watched in sorted(reader.hosts.items()):
+        if not watched.windows:
+            continue
         if not watched.afk:
             tally.notes.append(f"{watched.host}: no away watcher, so its time with the focus is held")
         yield from _holds(watched, account, timeout_ms)
@@ -214,7 +216,8 @@ def _kept(bucket: _Bucket, raw: msgspec.Raw) -> str:
 def _holds(watched: _Watched, account: str, timeout_ms: int) -> Iterator[Hold]:
     """Give one session per program and stretch of watching, from its first to its last focus."""
     statuses = _pieces(watched.afk)
-    for stretch in _stretches(_pieces(watched.windows)):
+    windows = _settled(_pieces(watched.windows), statuses, timeout_ms)
+    for stretch in _stretches(windows):
         focus: dict[str, list[Piece]] = defaultdict(list)
         for piece in stretch:
             focus[piece.value].append(piece)
@@ -235,6 +238,21 @@ def _hold(host: str, account: str, code: str, steps: tuple[Step, ...], focus: Se
 
 def _pieces(events: dict[tuple[int, str], int]) -> list[Piece]:
     return list(flattened([Piece(start, end, value) for (start, value), end in events.items()]))
+
+
+def _settled(windows: list[Piece], statuses: Sequence[Piece], timeout_ms: int) -> list[Piece]:
+    """Leave out the tail of which the away watcher has not judged yet whether it was a gap.
+
+    A later export tells; what was given of an earlier one would be wrong then.
+    """
+    judged_ms = statuses[-1].end_ms if statuses else 0
+    if windows[-1].end_ms > judged_ms + timeout_ms + POLL_MS:
+        return windows  # it was not watching any more
+    return [
+        window._replace(end_ms=min(window.end_ms, judged_ms))
+        for window in windows
+        if window.start_ms < judged_ms or window.end_ms == window.start_ms == judged_ms
+    ]
 
 
 def _holes(pieces: Sequence[Piece]) -> Iterator[Piece]:

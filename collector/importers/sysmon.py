@@ -7,6 +7,7 @@ arguments, hashes and parents are dropped while the line is read.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -37,6 +38,8 @@ GRACE_MS = 5_000
 """A process that follows within it continues the session; an end is this much before its start at most."""
 
 _KINDS = {"1": "start", "5": "end"}
+_FIRST_OF_A_BOOT = "wininit.exe"
+"""Windows starts it once, at its own start: nothing that ran before lives on."""
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _NO_GUID = "00000000-0000-0000-0000-000000000000"
 _EXPORT = "export it as JSON, one event per line; docs/importers/sysmon.md says how"
@@ -86,6 +89,10 @@ class _Seen(NamedTuple):
         return round(at.timestamp() * 1000)
 
     @property
+    def is_boot(self) -> bool:
+        return self.is_of_sysmon and self.number == "1" and self.program == _FIRST_OF_A_BOOT
+
+    @property
     def guid(self) -> str:
         guid = self.text("ProcessGuid").strip("{}").lower()
         return guid if _GUID.fullmatch(guid) and guid != _NO_GUID else ""
@@ -120,6 +127,8 @@ class _Reader:
                 yield SetAside(f"{path.name}, line {number}", record, _kept(line, seen))
             elif record is not None:
                 yield record
+            if seen is not None and seen.is_boot:
+                yield from self._restart(seen)
         if not has_any:
             raise Problem(f"{path.name} has no event of Sysmon", _EXPORT)
         for host, at_ms in self.last_ms.items():
@@ -142,6 +151,11 @@ class _Reader:
         if at_ms is None:
             return "no time"
         return self._event(seen, at_ms, host)
+
+    def _restart(self, seen: _Seen) -> Iterator[Event]:
+        at_ms, host = seen.at_ms, seen.host or self.host
+        if at_ms is not None and host:
+            yield Event(host.lower(), at_ms, "restart")
 
     def _event(self, seen: _Seen, at_ms: int, host: str) -> Event | str | None:
         kind = _KINDS[seen.number]
@@ -232,6 +246,8 @@ class _Process:
     event: Event
     keys: list[int]
     ended_ms: int | None = None
+    last_ms: int = 0
+    """Its end; else how far it may have run."""
 
     @property
     def who(self) -> tuple[str, str, str, str]:
@@ -244,27 +260,27 @@ def pair(events: Sequence[StoredEvent]) -> Iterator[Paired]:
 
     A process that ends before it starts, by at most `GRACE_MS`, has no length: the two events are written by
     different threads. Of several ends of one process the first counts. Processes of one application, account,
-    host and logon session that overlap, or follow within `GRACE_MS`, are one session; it is open while one of
-    them is, and known up to the last event of its host.
+    host and logon session that overlap, or follow within `GRACE_MS`, are one session. It is open while one of
+    them is, and known up to the next start of its system, else to the last event of its host. A start of a
+    system goes with the oldest process that it leaves open, so that it is found again as long as that is so.
     """
     servers: dict[str, list[StoredEvent]] = defaultdict(list)
     for stored in events:
         servers[stored.event.server].append(stored)
     for _, of_server in sorted(servers.items()):
-        known_until_ms = max(stored.event.at_ms for stored in of_server)
         groups: dict[tuple[str, str, str, str], list[_Process]] = defaultdict(list)
-        for process in _processes(of_server):
+        for process in _processes(sorted(of_server, key=lambda each: (each.event.at_ms, each.key))):
             groups[process.who].append(process)
         for _, group in sorted(groups.items()):
             for session in _sessions(group):
-                yield _paired(session, known_until_ms)
+                yield _paired(session)
 
 
-def _processes(events: Sequence[StoredEvent]) -> Iterator[_Process]:
-    """Give the processes that start, in order of their start."""
+def _processes(events: Sequence[StoredEvent]) -> list[_Process]:
+    """Return the processes that start, in order of their start."""
     ends: dict[str, list[StoredEvent]] = defaultdict(list)
     found: dict[str, _Process] = {}
-    for stored in sorted(events, key=lambda each: (each.event.at_ms, each.key)):
+    for stored in events:
         guid, _, logon = stored.event.subject.partition("@")
         if stored.event.kind == "end":
             ends[guid].append(stored)
@@ -272,41 +288,60 @@ def _processes(events: Sequence[StoredEvent]) -> Iterator[_Process]:
             process = found.setdefault(guid, _Process(guid, logon, stored.event, []))
             process.keys.append(stored.key)
     for process in found.values():
-        started_ms = process.event.at_ms
-        fitting = [end for end in ends[process.guid] if end.event.at_ms >= started_ms - GRACE_MS]
-        process.keys += [end.key for end in fitting]
-        if fitting:
-            process.ended_ms = max(started_ms, fitting[0].event.at_ms)
-        yield process
+        _end(process, ends[process.guid])
+    left_open = [process for process in found.values() if process.ended_ms is None]
+    _bound(left_open, [each for each in events if each.event.kind == "restart"], events[-1].event.at_ms)
+    return list(found.values())
+
+
+def _end(process: _Process, ends: Sequence[StoredEvent]) -> None:
+    started_ms = process.event.at_ms
+    fitting = [end for end in ends if end.event.at_ms >= started_ms - GRACE_MS]
+    process.keys += [end.key for end in fitting]
+    if fitting:
+        process.last_ms = process.ended_ms = max(started_ms, fitting[0].event.at_ms)
+
+
+def _bound(processes: Sequence[_Process], restarts: Sequence[StoredEvent], known_ms: int) -> None:
+    """Say how far processes without end may have run."""
+    times = [restart.event.at_ms for restart in restarts]
+    linked: set[int] = set()
+    for process in processes:
+        after = bisect_right(times, process.event.at_ms)
+        process.last_ms = times[after] if after < len(times) else known_ms
+        if after < len(times) and after not in linked:
+            process.keys.append(restarts[after].key)
+            linked.add(after)
 
 
 def _sessions(processes: Sequence[_Process]) -> Iterator[list[_Process]]:
     """Cut the processes of one application, account, host and logon session where none runs for long."""
     session: list[_Process] = []
-    end_ms: float = float("-inf")
+    end_ms: float = 0
     for process in processes:
         if session and process.event.at_ms > end_ms + GRACE_MS:
             yield session
-            session, end_ms = [], float("-inf")
+            session, end_ms = [], 0
         session.append(process)
         end_ms = max(end_ms, float("inf") if process.ended_ms is None else process.ended_ms)
     if session:
         yield session
 
 
-def _paired(session: Sequence[_Process], known_until_ms: int) -> Paired:
+def _paired(session: Sequence[_Process]) -> Paired:
     first = session[0].event
-    ends = [process.ended_ms for process in session if process.ended_ms is not None]
-    ended_ms = max(ends) if len(ends) == len(session) else None
+    last_ms = max(process.last_ms for process in session)
+    is_open = any(process.ended_ms is None for process in session)
+    step = Step(first.at_ms, "unobserved" if is_open else "held")
     hold = Hold(
         key=f"{first.host.lower()}/{session[0].guid}",
         application=first.application,
         account=first.account,
         host=first.host,
         started_ms=first.at_ms,
-        ended_ms=ended_ms,
-        known_until_ms=known_until_ms if ended_ms is None else ended_ms,
-        steps=() if ended_ms == first.at_ms else (Step(first.at_ms),),
+        ended_ms=None if is_open else last_ms,
+        known_until_ms=last_ms,
+        steps=(step,) if last_ms > first.at_ms else (),
         subject=session[0].logon,
         instance_count=_most_at_once(session),
     )

@@ -101,6 +101,7 @@ def test_every_line_is_an_event_or_set_aside(log: Path) -> None:
     kinds = [record.kind if isinstance(record, Event) else "set aside" for record in records]
     assert {kind: kinds.count(kind) for kind in set(kinds)} == {
         "start": 1_957,
+        "restart": 1,
         "end": 1_746,
         "mark": 22,
         "set aside": 2,
@@ -139,14 +140,24 @@ def test_hours_and_users_per_program_are_those_of_a_plain_count(lives: list[Life
     assert imported_users == users
 
 
-def test_an_open_session_is_known_up_to_the_last_event_of_its_host(
-    rows: list[dict[str, Any]], holds: list[Hold]
+def test_an_open_session_is_known_up_to_the_next_boot_or_the_last_event_of_its_host(
+    rows: list[dict[str, Any]], lives: list[Life], holds: list[Hold]
 ) -> None:
+    boot = next(row for row in rows if row["EventID"] == 1 and (row["Image"] or "").endswith("\\wininit.exe"))
     last: dict[str, int] = defaultdict(int)
     for row in rows:
         if row["UtcTime"]:
             host = row["Hostname"].lower()
             last[host] = max(last[host], instant_ms(row))
-    for hold in holds:
-        if hold.ended_ms is None:
-            assert hold.known_until_ms == last[hold.host.lower()]
+    known: dict[tuple[str, ...], int] = {}
+    for life in lives:
+        until_ms, host = life.ended_ms, life.who[2]
+        if until_ms is None:
+            is_before_boot = host == boot["Hostname"].lower() and life.started_ms < instant_ms(boot)
+            until_ms = instant_ms(boot) if is_before_boot else last[host]
+        known[life.who] = max(known.get(life.who, 0), until_ms)
+    opened = [hold for hold in holds if hold.ended_ms is None]
+    for hold in opened:  # an open session is the last one of its application, account, host and logon session
+        who = (hold.application, hold.account.lower(), hold.host.lower(), hold.subject)
+        assert hold.known_until_ms == known[who]
+    assert any(hold.known_until_ms == instant_ms(boot) for hold in opened)

@@ -171,14 +171,42 @@ def test_silence_while_another_program_had_the_focus_is_unobserved_too(tmp_path:
     ]
 
 
-def test_the_tail_that_was_not_yet_called_away_is_a_gap_and_a_longer_one_is_held(tmp_path: Path) -> None:
-    (short,) = holds(desk(tmp_path, [(0, 285, "draw")], [(0, 100, "not-afk")]))
-    assert told(short) == [(0, "input", 0), (100, "no_input", 100)]
-    (long,) = holds(desk(tmp_path, [(0, 286, "draw")], [(0, 100, "not-afk")]))
-    assert told(long) == [(0, "input", 0), (100, "held", 100)]
+def test_the_tail_that_was_not_yet_judged_waits_for_a_later_export(tmp_path: Path) -> None:
+    window = [(0.0, 285.0, "draw"), (285.0, 290.0, "mail")]
+    (draw,) = holds(desk(tmp_path, window, [(0, 105, "not-afk")]))
+    assert (draw.ended_ms, told(draw)) == (ms(105), [(0, "input", 0)])
+    next_day = [*window, (80_000.0, 80_060.0, "mail")]
+    afk = [(0.0, 105.0, "not-afk"), (80_000.0, 80_060.0, "not-afk")]
+    later, mail, _ = holds(desk(tmp_path, next_day, afk))
+    assert later.key == draw.key
+    assert told(later) == [(0, "input", 0), (105, "no_input", 105)]
+    assert told(mail) == [(285, "no_input", 285)]
+
+
+def test_what_comes_long_after_the_away_watchers_last_word_is_held(tmp_path: Path) -> None:
+    (long,) = holds(desk(tmp_path, [(0, 291, "draw")], [(0, 105, "not-afk")]))
+    assert told(long) == [(0, "input", 0), (105, "held", 105)]
     patient = Options(mapping={"account": "ada", "afk_timeout": 600})
-    (longer,) = holds(desk(tmp_path, [(0, 700, "draw")], [(0, 100, "not-afk")]), options=patient)
-    assert told(longer) == [(0, "input", 0), (100, "no_input", 100)]
+    (waiting,) = holds(desk(tmp_path, [(0, 700, "draw")], [(0, 105, "not-afk")]), options=patient)
+    assert (waiting.ended_ms, told(waiting)) == (ms(105), [(0, "input", 0)])
+
+
+def test_what_an_older_export_gave_is_never_contradicted(tmp_path: Path) -> None:
+    window = [(0.0, 100.0, "draw"), (100.0, 130.0, "mail"), (130.0, 400.0, "draw")]
+    afk = [(0.0, 90.0, "not-afk"), (90.0, 300.0, "afk"), (300.0, 400.0, "not-afk")]
+    whole = {hold.key: hold for hold in holds(desk(tmp_path, window, afk))}
+    for until in range(5, 400, 5):
+        # The watcher calls the user away 180 s after the last input; until then its last word is that input.
+        judged = [
+            (start, min(end, until), status)
+            for start, end, status in afk
+            if start < until and (status == "not-afk" or until >= start + 180)
+        ]
+        cut = [(start, min(end, until), app) for start, end, app in window if start < until]
+        for hold in holds(desk(tmp_path, cut, judged)):
+            assert hold.ended_ms is not None
+            of_whole = [step for step in whole[hold.key].steps if step.at_ms < hold.ended_ms]
+            assert list(hold.steps) == of_whole
 
 
 def test_what_the_away_watcher_did_not_see_is_held(tmp_path: Path) -> None:
@@ -210,7 +238,11 @@ def test_of_two_windows_at_a_time_the_later_one_has_the_focus(tmp_path: Path) ->
 
 
 def test_an_older_export_beside_the_whole_adds_nothing_in_either_order(tmp_path: Path) -> None:
-    half = desk(tmp_path, [(0, 100, "draw"), (100, 130, "mail")], [(0, 90, "not-afk")], "half.json")
+    window, afk = (
+        [(0.0, 100.0, "draw"), (100.0, 130.0, "mail")],
+        [(0.0, 90.0, "not-afk"), (90.0, 130.0, "afk")],
+    )
+    half = desk(tmp_path, window, afk, "half.json")
     whole = desk(
         tmp_path,
         [(0, 100, "draw"), (100, 200, "mail"), (200, 300, "draw")],

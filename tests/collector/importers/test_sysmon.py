@@ -283,7 +283,35 @@ def test_processes_that_overlap_or_follow_within_five_seconds_are_one_session() 
 
 
 def test_a_session_with_an_open_process_is_open() -> None:
-    assert spans(start(0, 1), start(10, 2), end(20, 2), end(90, 9)) == [(0, None)]
+    (opened,) = holds(start(0, 1), start(10, 2), end(20, 2), end(90, 9))
+    assert opened.ended_ms is None
+    assert opened.steps == (Step(at(0), "unobserved"),)
+
+
+def test_an_open_session_is_not_known_beyond_the_next_start_of_windows() -> None:
+    boot = Event("desk1", at(1000), "restart")
+    ((opened),) = pair(stored([start(0, 1), boot, Event("desk1", at(5000), "mark")]))
+    assert (opened.hold.ended_ms, opened.hold.known_until_ms) == (None, at(1000))
+    assert opened.events == (0, 1)
+    assert spans(start(0, 1), boot, end(2000, 1)) == [(0, 2000)]
+
+
+def test_a_start_of_windows_goes_with_the_oldest_process_that_it_leaves_open() -> None:
+    boot = Event("desk1", at(1000), "restart")
+    found = pair(
+        stored([start(0, 1), end(5, 1), start(8, 2, account="bob"), start(9, 3, account="eve"), boot])
+    )
+    assert {paired.hold.account: paired.events for paired in found} == {
+        "ada": (0, 1),
+        "bob": (2, 4),
+        "eve": (3,),
+    }
+
+
+def test_a_start_of_windows_is_seen_by_the_process_that_comes_first(tmp_path: Path) -> None:
+    boot = flat(1, "2026-03-01 09:00:07.000", 5, Image=r"C:\Windows\System32\wininit.exe")
+    found = records(file(tmp_path, [boot]), Options(mapping={"only_mapped": True}))
+    assert found == [Event("desk1.example.com", at(7), "restart"), Event("desk1.example.com", at(7), "mark")]
 
 
 @pytest.mark.parametrize(
@@ -307,16 +335,17 @@ def test_accounts_are_compared_in_lower_case() -> None:
 def written() -> st.SearchStrategy[list[Event]]:
     """Logs of one host: each process starts, most end, some within the jitter before their start."""
 
-    def log(lives: list[tuple[int, int | None]]) -> list[Event]:
+    def log(written: tuple[list[tuple[int, int | None]], list[int]]) -> list[Event]:
+        lives, boots = written
         events = []
         for number, (started, length) in enumerate(lives):
             events.append(start(started / 10, number))
             if length is not None:
                 events.append(end((started + length) / 10, number))
-        return events
+        return [*events, *(Event("desk1", at(boot / 10), "restart") for boot in boots)]
 
     life = st.tuples(st.integers(0, 500), st.one_of(st.none(), st.integers(-20, 200)))
-    return st.lists(life, max_size=9).map(log)
+    return st.tuples(st.lists(life, max_size=9), st.lists(st.integers(0, 700), max_size=2)).map(log)
 
 
 @given(written(), st.data())
@@ -343,5 +372,6 @@ def test_what_comes_later_changes_no_session_that_ended_more_than_five_seconds_b
 ) -> None:
     cut_ms = at(cut / 10)
     known = [stored_event for stored_event in stored(events) if stored_event.event.at_ms < cut_ms]
-    settled = {p for p in pair(known) if p.hold.ended_ms is not None and p.hold.ended_ms < cut_ms - 5_000}
-    assert {p.hold for p in settled} <= {p.hold for p in pair(stored(events))}
+    ended = [paired.hold for paired in pair(known) if paired.hold.ended_ms is not None]
+    settled = {hold for hold in ended if hold.known_until_ms < cut_ms - 5_000}
+    assert settled <= {paired.hold for paired in pair(stored(events))}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Annotated
 
 import typer
 
@@ -57,6 +58,33 @@ def check(warehouse: WarehouseUrl = None, as_json: AsJson = False) -> None:
         raise typer.Exit(1)
     if not as_json:
         typer.echo(f"All {len(RULES)} rules hold.")
+
+
+@app.command(epilog="Example: process-meter warehouse mirror")
+def mirror(
+    thorough: Annotated[
+        bool, typer.Option("--thorough", help="Also compare every file of the mirror with the evidence.")
+    ] = False,
+    anew: Annotated[
+        bool, typer.Option("--anew", help="Throw mirror and rollups away and make both again.")
+    ] = False,
+    warehouse: WarehouseUrl = None,
+) -> None:
+    """Bring the Parquet mirror and the rollups up to date with the evidence; again does no harm."""
+    from warehouse import mirror, rollups
+    from warehouse.upkeep import upkeep
+
+    with opened(warehouse) as engine:
+        if anew:
+            mirror.rebuild(engine)
+            rollups.rebuild(engine)
+        elif thorough:
+            mirror.update(engine, thorough=True)
+        done = upkeep(engine)
+    typer.echo(
+        f"The mirror holds {done.mirrored.segments:,} segments in {done.mirrored.files:,} files at "
+        f"{done.mirrored.folder}; the rollups stand where it does."
+    )
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from collector.importers.records import Reading, Record, SetAside, Tally
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _DAY = re.compile(rf"(\d{{1,2}})-({'|'.join(_MONTHS)})-(\d{{1,4}})", re.IGNORECASE)
+_PERMANENT = "permanent(no expiration date)"
 _NUMBER = re.compile(r"\d{1,10}")
 
 
@@ -37,7 +38,7 @@ class Listing:
 
     def line(self, place: str, line: str, tally: Tally) -> Iterator[Record]:
         """Take in the next line."""
-        words = line.split()
+        words = line.replace(_PERMANENT, "permanent").split()
         if not words or words == self.columns or words[0].startswith("___"):
             return
         row = dict(zip(self.columns, words, strict=False))

@@ -21,7 +21,7 @@ KEYS = frozenset({"server", "date"})
 _LONGEST_LINE = 1 << 16
 _ENCODINGS = ("utf-8", "cp1252")
 _HEADER = re.compile(
-    r"\s*Flexible License Manager status on (\w{3}) (\d{1,2})/(\d{1,2})/(\d{4}) (\d{1,2}):(\d\d)"
+    r"\s*Flexible License Manager status on (\w{3}) (\d{1,2})/(\d{1,2})/(\d{4}) +(\d{1,2}):(\d\d)"
 )
 _JUMPED = "a local time that the clock jumped over"
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")

@@ -25,8 +25,9 @@ _UNREACHED = ("Error getting status", "Cannot connect to license server", "lmgrd
 
 @dataclass
 class _Counts:
-    """Of one feature; sums where it is listed more than once."""
+    """What is said of one feature at one place."""
 
+    application: str
     issued: int | None = None
     """None: not counted by the server, as many as anyone wants."""
     in_use: int = 0
@@ -52,11 +53,16 @@ class Snapshot:
     """The first license server that it names."""
     daemons: list[str] = field(default_factory=list)
     """Those that the next feature may be of."""
-    counts: dict[tuple[str, str], _Counts] = field(default_factory=dict)
-    """By daemon and application."""
+    listed: dict[tuple[str, str], list[_Counts]] = field(default_factory=dict)
+    """By daemon and feature; the same one may come again."""
     current: _Counts | None = None
     """The feature that the lines are about."""
     is_unreached: bool = False
+
+    @property
+    def owner(self) -> str:
+        """Whose the next feature is: of several daemons named together no line says which one's."""
+        return self.daemons[0] if len(self.daemons) == 1 else self.server
 
     def line(self, place: str, line: str, tally: Tally) -> Iterator[Record]:
         """Take in the next line."""
@@ -76,39 +82,57 @@ class Snapshot:
     def _feature(self, place: str, line: str, tally: Tally) -> Iterator[Record]:
         found = _FEATURE.match(line)
         if found is not None:
-            # Of several daemons named together no line says which one a feature is of, unless it is in use.
-            owner = self.daemons[0] if len(self.daemons) == 1 else self.server
-            key = (owner, self.application or found[1])
-            self.current = counts = self.counts.setdefault(key, _Counts())
             issued, in_use = found["issued"], found["in_use"]
-            counts.says_sum = in_use is not None
-            counts.in_use += int(in_use or 0)
-            if issued is not None:
-                counts.issued = (counts.issued or 0) + int(issued)
+            self.current = _Counts(
+                self.application or found[1],
+                None if issued is None else int(issued),
+                int(in_use or 0),
+                says_sum=in_use is not None,
+            )
+            self.listed.setdefault((self.owner, found[1]), []).append(self.current)
             return
-        self.current = _Counts()  # what follows is about it, and counts nowhere
+        self.current = _Counts("")  # what follows is about it, and counts nowhere
         if _UNANSWERED.match(line):
             tally.skipped["features of which the server did not tell"] += 1
         else:
             yield SetAside(place, "a feature without numbers that can be", line.strip()[:500])
 
     def readings(self, tally: Tally) -> Iterator[Record]:
-        """Give a reading of each feature; a server that did not answer gives none."""
-        if not self.counts:
+        """Give a reading of each application; a server that did not answer gives none."""
+        if not self.listed and self.current is None:
             kind = "of a server that did not answer" if self.is_unreached else "without a feature"
             tally.skipped[f"snapshots {kind}"] += 1
-        for (daemon, application), counts in self.counts.items():
-            yield Reading(
-                self.prefix + daemon,
-                self.at_ms,
-                application,
-                counts.issued,
-                counts.in_use,
-                counts.reserved,
-                counts.queued,
-                # A list that was cut off does not tell how many there are.
-                len(counts.users) if counts.held + counts.reserved >= counts.in_use else None,
-            )
+        together: dict[tuple[str, str], list[_Counts]] = {}
+        for (owner, _), places in self.listed.items():
+            # One daemon that is asked twice says the same twice; of two daemons it may be chance.
+            counted = places if owner == self.server else _different(places)
+            if len(counted) < len(places):
+                tally.skipped["features listed twice"] += len(places) - len(counted)
+            together.setdefault((owner, places[0].application), []).extend(counted)
+        for (owner, application), counts in together.items():
+            yield _reading(self.prefix + owner, self.at_ms, application, counts)
+
+
+def _different(places: list[_Counts]) -> list[_Counts]:
+    return [each for index, each in enumerate(places) if each not in places[:index]]
+
+
+def _reading(server: str, at_ms: int, application: str, counts: list[_Counts]) -> Reading:
+    issued = [each.issued for each in counts if each.issued is not None]
+    in_use, reserved = sum(each.in_use for each in counts), sum(each.reserved for each in counts)
+    users = {user for each in counts for user in each.users}
+    # A list that was cut off does not tell how many users there are.
+    is_whole = sum(each.held for each in counts) + reserved >= in_use
+    return Reading(
+        server,
+        at_ms,
+        application,
+        sum(issued) if issued else None,
+        in_use,
+        reserved,
+        sum(each.queued for each in counts),
+        len(users) if is_whole else None,
+    )
 
 
 def _use(line: str, counts: _Counts) -> bool:

@@ -241,6 +241,71 @@ def test_every_kind_of_column_is_stored_exactly(both_engines: Engine) -> None:
     assert (stored.reason, stored.created_ms, stored.instance) == ("ünïcode 漢字 'quoted'", 2**53 + 1, None)
 
 
+def test_odd_texts_and_numbers_come_back_as_they_went_in(both_engines: Engine) -> None:
+    texts = ["", "\\.", "\\N", "NULL", '"', "a,b", "line\nfeed\r\n", " ", "\t", "'; --", "\U0001f680", None]
+    people = pl.DataFrame(
+        {
+            "code": [f"p{place}" for place in range(len(texts))],
+            "employee_number": texts,
+            "name": [text or "" for text in texts],
+            "employment": "employee",
+            "valid_from_on": "2026-01-01",
+        }
+    )
+    append(both_engines, "person", people)
+    assert read(both_engines, "SELECT employee_number, name FROM person ORDER BY id").rows() == [
+        (text, text or "") for text in texts
+    ]
+
+    numbers = [-(2**63), None, 0, 2**63 - 1]
+    holds = pl.DataFrame(
+        {
+            "key": ["a", "b", "c", "d"],
+            "source": "lmstat",
+            "server": "",
+            "at_ms": [1, 2, 3, 4],
+            "issued": numbers,
+            "in_use": [None, 1, None, 2],
+            "received_ms": 0,
+        }
+    )
+    append(both_engines, "capacity_reading", holds)
+    found = read(both_engines, "SELECT issued, in_use, users FROM capacity_reading ORDER BY at_ms").rows()
+    assert found == [(-(2**63), None, None), (None, 1, None), (0, None, None), (2**63 - 1, 2, None)]
+
+
+def test_fractions_are_stored_to_the_last_bit(both_engines: Engine) -> None:
+    _store_a_session(both_engines)
+    fractions = [0.1, 1 / 3, 1e300, 5e-324, 2.0**53 + 2, 123456.789e-7]
+    count = len(fractions)
+    rows = _segments([0, 0]).head(1).select(pl.all().repeat_by(count).explode())
+    starts = 900_000 + pl.int_range(count, dtype=pl.Int64)
+    rows = rows.with_columns(start_ms=starts, end_ms=starts + 1, cpu_percent=pl.Series(fractions))
+    append(both_engines, "segment", rows)
+    found = read(both_engines, "SELECT cpu_percent FROM segment ORDER BY start_ms")
+    assert found["cpu_percent"].to_list() == fractions
+
+
+def test_many_rows_in_any_order_are_all_there(both_engines: Engine) -> None:
+    _store_a_session(both_engines)
+    count = 120_001
+    place = pl.int_range(count, dtype=pl.Int64)
+    rows = _segments([0, 0]).head(1).select(pl.all().repeat_by(count).explode())
+    rows = rows.with_columns(
+        start_ms=place, end_ms=place + 1, since_ms=place, instance=pl.when(place % 7 > 0).then(place)
+    )
+    assert append(both_engines, "segment", rows.sample(fraction=1, shuffle=True)) == count
+
+    found = read(
+        both_engines,
+        "SELECT count(*) AS rows, min(start_ms) AS first, max(start_ms) AS last, sum(instance) AS filled,"
+        " sum(since_ms - start_ms) AS off, sum(CASE WHEN instance IS NULL THEN 1 ELSE 0 END) AS gaps"
+        " FROM segment",
+    )
+    filled = [number for number in range(count) if number % 7 > 0]
+    assert tuple(map(int, found.row(0))) == (count, 0, count - 1, sum(filled), 0, count - len(filled))
+
+
 def test_ids_that_a_frame_brings_do_not_collide_with_the_next_ones(both_engines: Engine) -> None:
     append(both_engines, "office", OFFICES.with_columns(id=pl.col("id") + 10))
     with store.writing(both_engines) as connection:

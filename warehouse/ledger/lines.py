@@ -12,8 +12,8 @@ from sqlalchemy import Connection, Engine
 
 from warehouse import schema, store
 from warehouse.ledger.audit import canonical
-from warehouse.ledger.bulk import insert, next_id
 from warehouse.ledger.runs import Run, header_digest
+from warehouse.store.bulk import insert
 
 _line, _share = schema.charge_line, schema.charge_share
 _exception, _review = schema.billing_exception, schema.line_review
@@ -149,7 +149,8 @@ def write_lines(connection: Connection, run_id: int, lines: pl.DataFrame, shares
     shares
         `line`, `session`, `active_ms`, `pause_ms`, `buffer_ms`.
     """
-    offset = next_id(connection, _line) - 1
+    # The ledger's writers are alone with it: see `audit.serialize`.
+    offset = int(connection.scalar(sa.select(sa.func.max(_line.c.id))) or 0)
     rows = lines
     for table, column, word in (
         (schema.application, "application", "code"),

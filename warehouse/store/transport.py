@@ -1,4 +1,4 @@
-"""Whole frames in and out: ADBC (Arrow) on PostgreSQL, Python's own `sqlite3` on SQLite.
+"""Whole frames in and out: COPY and ADBC (Arrow) on PostgreSQL, Python's own `sqlite3` on SQLite.
 
 Never open the SQLite file with a second copy of the SQLite library in this process (the drivers of ADBC,
 connectorx and DuckDB each bring one): POSIX locks are per process, so the second copy deletes the write-ahead
@@ -22,7 +22,8 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.engine import URL
 
 from warehouse import schema
-from warehouse.landing import LOCK, landed_in
+from warehouse.landing import landed_in, let_readers_wait
+from warehouse.store.bulk import insert
 from warehouse.store.engine import writing
 from warehouse.store.months import DAY_MS, make_room
 from warehouse.store.url import WarehouseProblem, is_sqlite, located
@@ -53,65 +54,43 @@ def append(engine: Engine, table: str, frame: pl.DataFrame) -> int:
     rows = frame.select(_conform(target, name, dtype) for name, dtype in frame.schema.items())
     if rows.is_empty():
         return 0
-    written = {table: rows, **_landings(table, rows)}
     with located(engine.url):
-        if is_sqlite(engine.url):
-            _append_to_sqlite(engine, written)
-        else:
-            _append_to_postgresql(engine, written)
+        if table == "segment":
+            # In a transaction of its own: making a month keeps other writers waiting, loading may take long.
+            with engine.begin() as apart:
+                make_room(apart, (rows["start_ms"] // DAY_MS).drop_nulls().unique())
+        with writing(engine) as connection:
+            _let_in(connection)
+            insert(connection, target, rows)
+            if table == "segment":
+                _note(connection, rows)
     return rows.height
 
 
-def _landings(table: str, rows: pl.DataFrame) -> dict[str, pl.DataFrame]:
-    """Return what has to be noted beside segments, for whoever derives from them."""
-    if table != "segment":
-        return {}
-    return {"landing": landed_in(rows).with_columns(at_ms=pl.lit(time.time_ns() // 1_000_000))}
+def _let_in(connection: Connection) -> None:
+    """Say that whole tables come: they may hold closed runs, which else take no line (migration 0003)."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.text("SELECT set_config('process_meter.copying', 'yes', true)"))
 
 
-def _append_to_sqlite(engine: Engine, written: Mapping[str, pl.DataFrame]) -> None:
-    with writing(engine) as connection, closing(_driver(connection).cursor()) as cursor:
-        for table, rows in written.items():
-            columns = ", ".join(f'"{name}"' for name in rows.columns)
-            marks = ", ".join("?" * rows.width)
-            # The names are those of schema.py, checked above.
-            insert = f'INSERT INTO "{table}" ({columns}) VALUES ({marks})'  # noqa: S608
-            cursor.executemany(insert, rows.iter_rows())
-
-
-def _append_to_postgresql(engine: Engine, written: Mapping[str, pl.DataFrame]) -> None:
-    if "segment" in written:
-        # In a transaction of its own: making a month keeps other writers waiting, and loading may take long.
-        with engine.begin() as apart:
-            make_room(apart, (written["segment"]["start_ms"] // DAY_MS).drop_nulls().unique())
-    with _adbc(engine.url) as connection, connection.cursor() as cursor:
-        cursor.execute(f"SELECT pg_advisory_xact_lock_shared({LOCK})").fetch_polars()
-        # Whole tables may hold closed runs, which take no further line otherwise: see migration 0003.
-        cursor.execute("SELECT set_config('process_meter.copying', 'yes', true)").fetch_polars()
-        for table, rows in written.items():
-            cursor.adbc_ingest(table, rows, mode="append")
-            if rows.schema.get("id", pl.Null()).is_integer():
-                cursor.execute(_ADVANCE_SEQUENCE.format(table=table)).fetch_polars()
-        connection.commit()
-
-
-# Ids that a frame brings along do not move PostgreSQL's own counter: the next insert would collide.
-_ADVANCE_SEQUENCE = """
-SELECT setval(pg_get_serial_sequence('{table}', 'id'), (SELECT max(id) FROM "{table}"))
-"""
+def _note(connection: Connection, segments: pl.DataFrame) -> None:
+    """Note what landed, for whoever derives from segments."""
+    let_readers_wait(connection)
+    landed = landed_in(segments).with_columns(at_ms=pl.lit(time.time_ns() // 1_000_000))
+    insert(connection, schema.landing, landed)
 
 
 def _conform(table: sa.Table, name: str, dtype: pl.DataType) -> pl.Expr:
     if name not in table.columns:
         raise WarehouseProblem(f"The table {table.name} has no column {name}", "rename or drop it")
     kind = table.columns[name].type
-    wanted, fits = _arrow_type(kind, dtype)
+    wanted, fits = _column_type(kind, dtype)
     if not (fits or dtype == pl.Null):
         raise WarehouseProblem(f"{table.name}.{name} takes {kind}, not {dtype}", "cast the column first")
     return pl.col(name).cast(wanted)
 
 
-def _arrow_type(kind: sa.types.TypeEngine[object], given: pl.DataType) -> tuple[pl.DataType, bool]:
+def _column_type(kind: sa.types.TypeEngine[object], given: pl.DataType) -> tuple[pl.DataType, bool]:
     """Return the Polars type that a column is written as, and whether the given one fits without loss."""
     if isinstance(kind, sa.Boolean):
         return pl.Boolean(), given == pl.Boolean

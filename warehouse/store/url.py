@@ -11,6 +11,7 @@ from pathlib import Path
 
 import adbc_driver_manager.dbapi as adbc
 import platformdirs
+import psycopg
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
@@ -71,7 +72,7 @@ def located(url: URL) -> Iterator[None]:
     """Turn what a driver or the disk says into one line that names the warehouse."""
     try:
         yield
-    except (SQLAlchemyError, sqlite3.Error, adbc.Error, OSError) as error:
+    except (SQLAlchemyError, sqlite3.Error, psycopg.Error, adbc.Error, OSError) as error:
         reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
         if url.password:
             reason = reason.replace(str(url.password), "***")

@@ -64,6 +64,16 @@ class Synced:
             told.append(f"accounts linked by the organization's rule: {self.accounts_linked}")
         return told + [f"set aside: {dn}: {reason}" for dn, reason in self.aside]
 
+    def document(self) -> dict[str, Any]:
+        """Return the report as plain JSON."""
+        return {
+            **{table: dict(count) for table, count in self.imported.counts.items()},
+            "left": self.left,
+            "disabled": self.disabled,
+            "accounts_linked": self.accounts_linked,
+            "set_aside": [aside._asdict() for aside in self.aside],
+        }
+
 
 class Day(NamedTuple):
     """When a sync is: a day said by hand, or today in each office's own zone."""

@@ -1,0 +1,89 @@
+"""The organization's own rules that are no master data: which accounts are one person's, what is kept."""
+
+from __future__ import annotations
+
+import time
+import tomllib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, Engine
+
+from warehouse import schema, store
+from warehouse.errors import Problem
+
+_organization = schema.organization
+
+Checks = Mapping[str, Callable[[Mapping[str, Any]], object]]
+"""Each rule by its name, and what raises a Problem where it does not fit."""
+
+
+def change_settings(
+    engine: Engine, path: Path, checks: Checks, actor: str, *, at_ms: int | None = None
+) -> list[str]:
+    """Set the rules that a file holds, each as a whole; return which of them are different now.
+
+    Parameters
+    ----------
+    path
+        TOML with a table for each rule; docs/directory.md and docs/keeping.md have their keys.
+    checks
+        The rules that there are.
+    actor
+        Who sets them, for the audit.
+    at_ms
+        When; None: now.
+
+    Raises
+    ------
+    Problem
+        Names the key that does not fit; nobody has named the organization yet.
+    """
+    from warehouse.ledger import record_event  # noqa: PLC0415  the ledger reads pseudonyms from this package
+
+    document = _document(path, checks)
+    with store.writing(engine) as connection:
+        number, settings = _stored(connection)
+        changed = sorted(name for name, rule in document.items() if settings.get(name) != rule)
+        if changed:
+            change = sa.update(_organization).where(_organization.c.id == number)
+            connection.execute(change.values(settings={**settings, **document}))
+            now = time.time_ns() // 1_000_000 if at_ms is None else at_ms
+            record_event(connection, actor, "settings", "organization", {"changed": changed}, now)
+    return changed
+
+
+def shown_settings(engine: Engine, checks: Checks) -> dict[str, Any]:
+    """Return what is set of each rule."""
+    with engine.connect() as connection:
+        _, settings = _stored(connection)
+    return {name: settings.get(name, {}) for name in checks}
+
+
+def _document(path: Path, checks: Checks) -> dict[str, Any]:
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise Problem(f"{path} cannot be read: {error.strerror}", "check the path") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise Problem(f"{path.name} is no TOML: {error}", "docs/keeping.md has an example") from error
+    for name, rule in document.items():
+        if name not in checks or not isinstance(rule, dict):
+            raise Problem(f"{path.name}, {name}: unknown table", f"known ones: {', '.join(checks)}")
+        try:
+            checks[name](rule)
+        except Problem as problem:
+            raise Problem(f"{path.name}, {problem.message}", problem.remedy) from None
+    return document
+
+
+def _stored(connection: Connection) -> tuple[int, dict[str, Any]]:
+    row = connection.execute(sa.select(_organization.c.id, _organization.c.settings)).first()
+    if row is None:
+        raise Problem(
+            "the organization has no name yet",
+            "import a directory file with a row `organization`: `process-meter directory import FILE`",
+        )
+    return int(row.id), dict(row.settings or {})

@@ -29,8 +29,8 @@ SUMS: Mapping[str, pl.DataType | type[pl.DataType]] = {
 """Number of segments, sum of their lengths, and the number of their content."""
 
 _SQL = f"""
-    count(*) AS rows, coalesce(sum(segment.end_ms - segment.start_ms), 0) AS length_ms,
-    coalesce(sum(
+    count(*) AS rows, CAST(coalesce(sum(segment.end_ms - segment.start_ms), 0) AS BIGINT) AS length_ms,
+    CAST(coalesce(sum(
         (segment.start_ms % {P}) * (segment.session_id % 1009 + 1)
         + (segment.end_ms - segment.start_ms) * (segment.attention + 1) * 31
         + (segment.since_ms % {P}) * 7 + (segment.received_ms % {P}) * 3
@@ -39,7 +39,7 @@ _SQL = f"""
         + ((CAST(coalesce(segment.instance, -1) AS BIGINT) + 1) % {Q}) * 19
         + (segment.policy_version % {Q}) * 23
         + CASE WHEN segment.inhibiting THEN 17 ELSE 0 END + (session.application_id % {Q}) * 29
-    ), 0) AS content
+    ), 0) AS BIGINT) AS content
 """
 # SQLite's CAST cuts, PostgreSQL's rounds, and SQLite may have no trunc.
 _WHOLE = {True: "segment.cpu_percent * 1024", False: "trunc(segment.cpu_percent * 1024)"}

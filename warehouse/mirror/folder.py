@@ -64,7 +64,8 @@ def write(folder: Path, month: str, segments: pl.DataFrame, applications: dict[s
     digest = digest_of(data)
     path = folder / f"{month}-{digest[:16]}.parquet"
     with written(folder):
-        put(path, data)
+        if not (path.exists() and path.read_bytes() == data):  # else a reader's manifest may name it already
+            put(path, data)
         found = path.stat()
     starts = rows["start"].cast(pl.Int64)
     return MirrorFile(
@@ -73,6 +74,7 @@ def write(folder: Path, month: str, segments: pl.DataFrame, applications: dict[s
         **sums,
         first_ms=int(starts.min()),  # type: ignore[arg-type]  # milliseconds
         last_ms=int(starts.max()),  # type: ignore[arg-type]
+        first_session=int(rows["session"][0]),
         size=found.st_size,
         digest=digest,
         modified_ns=found.st_mtime_ns,
@@ -80,7 +82,7 @@ def write(folder: Path, month: str, segments: pl.DataFrame, applications: dict[s
 
 
 def leave(folder: Path, names: Iterable[str]) -> None:
-    """Let files that the next manifest does not name any more count as left from now on."""
+    """Let the hour of files begin that the manifest does not name any more."""
     for name in names:
         with suppress(OSError):
             os.utime(folder / name)

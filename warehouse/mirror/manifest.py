@@ -44,6 +44,7 @@ class MirrorFile:
     first_ms: int
     last_ms: int
     """The earliest and the latest start of a segment in it."""
+    first_session: int
     size: int
     digest: str
     modified_ns: int

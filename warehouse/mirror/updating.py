@@ -107,8 +107,8 @@ def _finished(work: _Update, through: int, reason: str | None) -> Mirrored:
     )
     names = {file.name for file in files}
     if after != work.before:
-        leave(work.folder, before.keys() - names)
         save(work.folder, after)
+        leave(work.folder, before.keys() - names)
     sweep(work.folder, names)
     months = tuple(sorted({file.month for file in set(files) ^ set(before.values())}))
     return Mirrored(work.folder, through, sum(file.rows for file in files), len(files), months, reason)
@@ -138,9 +138,9 @@ class _Update:
         known = before.months()
         landed = tail.landed(self.now, before.landed_through).partition_by("month", as_dict=True)
         touched = {str(key[0]): frame for key, frame in landed.items()}
-        newest = max(known, default="")
+        newest = max({*known, *touched}, default="")
         return {
-            month: self._month(month, known.get(month, []), touched.get(month), is_newest=month >= newest)
+            month: self._month(month, known.get(month, []), touched.get(month), is_newest=month == newest)
             for month in sorted({*known, *touched})
         }
 

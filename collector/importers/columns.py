@@ -167,12 +167,14 @@ class Columns:
 
 def text(cell: Cell) -> str:
     """Return the text of a cell, empty where there is none."""
+    if isinstance(cell, str):
+        return cell.replace("\0", "\ufffd").strip()
     if cell is None:
         return ""
     if isinstance(cell, float) and cell.is_integer():
         return str(int(cell))
-    if isinstance(cell, (str, int, float, Decimal, date, time)):
-        return str(cell).replace("\0", "\ufffd").strip()
+    if isinstance(cell, (int, float, Decimal, date, time)):
+        return str(cell)
     raise Unusable("a cell that is not a text")
 
 

@@ -204,6 +204,24 @@ def test_parquet_keeps_its_own_times(tmp_path: Path) -> None:
     assert (ada.started_ms, ada.ended_ms) == (NINE, NINE + HOUR)
 
 
+def test_the_same_table_is_the_same_in_every_form(tmp_path: Path) -> None:
+    rows: list[list[Any]] = [
+        ["App", "User", "Host", "Start", "End", "Seats"],
+        ["draw", "ada", "desk1", datetime(2026, 3, 2, 9, 0, 1), datetime(2026, 3, 2, 10), 2],
+        ["draw", "bob", "desk2", datetime(2026, 3, 2, 9, 30), None, 1],
+        ["calc", None, "desk2", datetime(2026, 3, 2, 9, 30), None, 1],
+    ]
+    said = mapping(columns={"units": "Seats"})
+    text = "\n".join(",".join("" if cell is None else str(cell) for cell in row) for row in rows)
+    frame = pl.DataFrame(rows[1:], schema=rows[0], orient="row")
+    frame.write_parquet(tmp_path / "usage.parquet")
+    found = records(csv(tmp_path, text), said)
+    assert [type(record).__name__ for record in found] == ["Hold", "Hold", "SetAside"]
+    assert records(tmp_path / "usage.parquet", said)[:2] == found[:2]
+    book = workbook(tmp_path, rows)
+    assert records(book, {**said, "format": {"sheet": "Usage"}})[:2] == found[:2]
+
+
 def test_gzipped_tab_separated_and_cp1252_files_are_read(tmp_path: Path) -> None:
     path = tmp_path / "usage.tsv.gz"
     path.write_bytes(gzip.compress((HEAD + GOOD).replace(",", "\t").replace("ada", "Zoë").encode("cp1252")))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,11 @@ from sqlalchemy import Engine
 from pipelines import billing
 from pipelines.workbook import write_workbook
 from warehouse import frames, ledger, schema, store
+from warehouse.check import check
 from warehouse.errors import Problem
 from warehouse.landing import LANDINGS, since
 from warehouse.retention import Limits, erase, retain
+from warehouse.upkeep import upkeep
 
 CLOSED, NOW = ms("2026-10-02 12:00"), ms("2026-11-02 12:00")
 LATER = ms("2029-11-02 12:00")
@@ -227,6 +230,17 @@ def test_a_trial_takes_nothing_away(billed: Engine) -> None:
     assert told.lines()[0] == "sessions: 1 would go"
     assert retain(billed, LATER + 366 * DAY, dry_run=True).counts["sessions"] == 2
     assert everything(billed) == before
+
+
+def test_what_is_left_checks_out_with_mirror_and_rollups(billed: Engine) -> None:
+    upkeep(billed)
+    erase(billed, "p1", "dpo", "asked", NOW)
+    retain(billed, LATER + 366 * DAY)
+    upkeep(billed)
+    assert [str(finding) for finding in check(billed)] == []
+    window = datetime(2026, 9, 1, tzinfo=UTC), datetime(2026, 11, 1, tzinfo=UTC)
+    assert frames.segments(billed, *window).collect()["session"].unique().sort().to_list() == [1, 2]
+    assert frames.use_hours(billed, *window).collect()["session"].to_list() == [1, 2]
 
 
 # --- Keeping -----------------------------------------------------------------------------------------------

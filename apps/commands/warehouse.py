@@ -87,6 +87,26 @@ def mirror(
     )
 
 
+@app.command(epilog="Example: process-meter warehouse copy sqlite:///meter.sqlite postgresql://host/meter")
+def copy(
+    source: Annotated[str, typer.Argument(metavar="FROM", help="The warehouse to be copied, as a URL.")],
+    target: Annotated[str, typer.Argument(metavar="TO", help="An empty or new warehouse, as a URL.")],
+) -> None:
+    """Copy a whole warehouse into an empty one, of either database, and prove both equal."""
+    from warehouse.copying import copy
+
+    with _progress("copied") as tell:
+        copied = copy(source, target, tell)
+    tables = sum(1 for count in copied.rows.values() if count)
+    what = f"{sum(copied.rows.values()):,} rows of {tables} tables"
+    typer.echo(f"Copied {what} to {copied.target}: counts and contents are equal.")
+    if copied.keys:
+        typer.echo(f"Copied the keys {' and '.join(copied.keys)}.")
+    typer.echo(
+        "What is written to the old one from now on is not in it: set PROCESS_METER_WAREHOUSE everywhere."
+    )
+
+
 @contextmanager
 def _progress(done: str) -> Iterator[Callable[[str, float], None]]:
     """Show a person how far long work is, and nobody else."""

@@ -22,12 +22,9 @@ from warehouse.rollups import stand
 
 USED = ("session", "run_ms", "unknown_ms", "unit_ms", "moment", "bad", "least_id", "most_id")
 IN_HOURS = ("application_id", "hour_ms", "run", "busy", "active", "token")
-DEMAND = pl.Schema(
-    {
-        "key": pl.String, "basis": pl.String, "hour_ms": pl.Int64, "peak": pl.Int64, "peak_at_ms": pl.Int64,
-        "levels": pl.String,
-    }
-)  # fmt: skip
+DEMAND = pl.Schema({"key": pl.String, "basis": pl.String, "text": pl.String})
+_NUMBERS = r"^\d{1,18},\d{1,18},\d{1,18}(,\d{1,9},\d{1,9})+$"
+_HEAD = ("hour_ms", "peak", "peak_at_ms")
 
 _USED = """
     SELECT session_id, CAST(sum(run_ms) AS BIGINT), CAST(sum(unknown_ms) AS BIGINT),
@@ -45,9 +42,12 @@ _IN_HOURS = """
            CAST(sum(active_ms) AS BIGINT), CAST(sum(unit_ms) AS BIGINT)
     FROM use_hour WHERE session_id >= :first AND session_id < :until GROUP BY application_id, hour_ms
 """
+# All hours of a key and basis in one text, as `hour,peak,instant,level,time,level,time;...`: row by row they
+# would take longer to fetch than to check.
 _DEMAND = """
-    SELECT key, basis, hour_ms, peak, peak_at_ms, levels FROM demand_hour
-    WHERE application_id = :application
+    SELECT key, basis, {gather}(hour_ms || ',' || peak || ',' || peak_at_ms || ',' ||
+                                replace(replace(levels, '[', ''), ']', ''), ';')
+    FROM demand_hour WHERE application_id = :application GROUP BY key, basis
 """
 _WEIGHTS = """
     SELECT application.id, application.code, coalesce(product.token_weight, 1)
@@ -127,12 +127,13 @@ def _of_use(row: dict[str, int]) -> str:
 def _check_demand(snapshot: Snapshot, unsure: Unsure, findings: Findings, *, is_current: bool) -> Odd:
     """Compare the area under each hour's demand with the use in it; return what of which days is wrong."""
     used = snapshot.numbers_by_session(_IN_HOURS, IN_HOURS, {}).group_by("application_id", "hour_ms").sum()
-    odd: Odd = set()
+    gather = "group_concat" if snapshot.connection.dialect.name == "sqlite" else "string_agg"
+    gathered, odd = _DEMAND.format(gather=gather), Odd()
     for application, code, weight in snapshot.rows(_WEIGHTS):
         unclear = unsure.hours.filter(pl.col("application_id") == application)
-        rows = snapshot.rows(_DEMAND, {"application": application})
-        demand = _areas(
-            pl.DataFrame(rows, schema=DEMAND, orient="row").join(unclear, on="hour_ms", how="anti")
+        rows = snapshot.rows(gathered, {"application": application})
+        demand = _areas(pl.DataFrame(rows, schema=DEMAND, orient="row")).join(
+            unclear, on="hour_ms", how="anti"
         )
         hours = used.filter(pl.col("application_id") == application).join(unclear, on="hour_ms", how="anti")
         # Tokens may weigh something else since the rollups were derived.
@@ -156,24 +157,34 @@ def _expected(hours: pl.DataFrame, weight: int | None) -> pl.DataFrame:
     return pl.concat(parts).filter(pl.col("used_ms") > 0)
 
 
-def _areas(demand: pl.DataFrame) -> pl.DataFrame:
-    """Add the `area` under the levels of each hour, and whether the row `fits` together in itself."""
-    is_text = pl.col("levels").str.contains(r"^\[\[\d{1,9},\d{1,9}\](,\[\d{1,9},\d{1,9}\])*\]$")
-    sound = demand.filter(is_text)
-    texts = sound["levels"].str.replace_all(r"[\[\]]", "").str.split(",")
-    flat = texts.explode(empty_as_null=False).cast(pl.Int64)
+def _areas(gathered: pl.DataFrame) -> pl.DataFrame:
+    """Take the hours apart: with the `area` under the levels of each, and whether it `fits` together."""
+    hours = gathered.with_columns(pl.col("text").str.split(";")).explode("text", empty_as_null=False)
+    is_sound = pl.col("text").str.contains(_NUMBERS)
+    parts = pl.col("text").str.splitn(",", 4).struct.rename_fields([*_HEAD, "levels"])
+    sound = hours.filter(is_sound).select("key", "basis", parts.alias("parts")).unnest("parts")
+    numbers = sound["levels"].str.split(",")
+    flat = numbers.explode(empty_as_null=False).cast(pl.Int64)
     levels, times = flat.gather_every(2), flat.gather_every(2, 1)
-    ends = texts.list.len().cast(pl.Int64).cum_sum() // 2 - 1
-    whole, area = times.cum_sum().gather(ends), (levels * times).cum_sum().gather(ends)
-    fits = (
-        (levels.gather(ends) == sound["peak"])
-        & (sound["peak"] > 0)
-        & (sound["peak_at_ms"] // HOUR_MS * HOUR_MS == sound["hour_ms"])
-        & (whole - whole.shift(1, fill_value=0) == HOUR_MS)
+    ends = numbers.list.len().cast(pl.Int64).cum_sum() // 2 - 1
+    falls = (levels <= levels.shift(1, fill_value=-1)).cast(pl.Int64).cum_sum()
+    climbs = falls.gather(ends) == falls.gather(ends.shift(1, fill_value=-1) + 1)
+    sums = {"whole_ms": times.cum_sum().gather(ends), "area": (levels * times).cum_sum().gather(ends)}
+    added = sound.with_columns(pl.col(_HEAD).cast(pl.Int64)).with_columns(
+        *(total.diff().fill_null(total).alias(name) for name, total in sums.items()),
+        climbs.alias("climbs"),
+        top=levels.gather(ends),
     )
-    added = sound.with_columns(fits.alias("fits"), area=area - area.shift(1, fill_value=0))
-    broken = demand.filter(~is_text).with_columns(fits=pl.lit(value=False), area=pl.lit(0, pl.Int64))
-    return pl.concat([added, broken.select(added.columns)])
+    fits = (pl.col("top") == pl.col("peak")) & (pl.col("whole_ms") == HOUR_MS) & (pl.col("peak") > 0)
+    is_inside = pl.col("peak_at_ms") // HOUR_MS * HOUR_MS == pl.col("hour_ms")
+    broken = hours.filter(~is_sound).select(
+        "key",
+        "basis",
+        pl.col("text").str.extract(r"^(-?\d{1,18}),").cast(pl.Int64).fill_null(0).alias("hour_ms"),
+    )
+    return pl.concat(
+        [added.with_columns(fits=fits & is_inside & pl.col("climbs")), broken], how="diagonal"
+    ).with_columns(pl.col("fits").fill_null(value=False), pl.col("area").fill_null(0))
 
 
 def _wrong(demand: pl.DataFrame, expected: pl.DataFrame) -> pl.DataFrame:

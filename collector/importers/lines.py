@@ -55,8 +55,7 @@ def numbered_lines(path: Path, encodings: Sequence[str] = ("utf-8",)) -> Iterato
 
 @contextmanager
 def _opened(path: Path) -> Iterator[io.BufferedReader]:
-    if not path.is_file():
-        raise _no_file(path)
+    require_file(path)
     try:
         with path.open("rb") as raw:
             if raw.peek(2)[:2] == _GZIP:
@@ -71,11 +70,19 @@ def _opened(path: Path) -> Iterator[io.BufferedReader]:
         raise Problem(f"{path.name} cannot be read: {error.strerror or error}", "check the file") from None
 
 
-def _no_file(path: Path) -> Problem:
+def require_file(path: Path) -> None:
+    """Refuse what is no plain file.
+
+    Raises
+    ------
+    Problem
+        Absent, a directory, a device or a pipe: it cannot be read twice.
+    """
     if not path.exists():
-        return Problem(f"There is no file {path.name}", "check the path")
-    kind = "a directory" if path.is_dir() else "not a plain file"
-    return Problem(f"{path.name} is {kind}", "name the files themselves")
+        raise Problem(f"There is no file {path.name}", "check the path")
+    if not path.is_file():
+        kind = "a directory" if path.is_dir() else "not a plain file"
+        raise Problem(f"{path.name} is {kind}", "name the files themselves")
 
 
 def _damaged(path: Path, how: str) -> Problem:

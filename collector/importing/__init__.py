@@ -1,0 +1,110 @@
+"""Imports of other programs' logs: all of an import or nothing of it, and again without doubling."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from collector.importers.lines import require_file
+from collector.importers.records import Options, Tally
+from collector.importing.intake import CHUNK, Intake
+from collector.importing.report import FileRead, Report
+from collector.importing.sources import SOURCES, Source, check_mapping, source
+from collector.importing.whole import Target
+from warehouse import frames
+from warehouse.evidence.foreign import taking_in
+from warehouse.evidence.foreign_names import Names
+from warehouse.evidence.foreign_records import ImportRunRow, add_import_runs, open_sessions
+from warehouse.evidence.foreign_sessions import Origin
+from warehouse.periods import zone_of
+
+__all__ = ["SOURCES", "Report", "import_files", "import_from"]
+
+
+def import_files(  # noqa: PLR0913 - what, with which options, by whom, when
+    engine: Engine, source_name: str, files: Sequence[Path], options: Options, *, actor: str, at_ms: int
+) -> Report:
+    """Read files of one source into the warehouse, in one transaction.
+
+    Parameters
+    ----------
+    source_name
+        One of `SOURCES`.
+    files
+        In any order; one that is given twice is read once.
+    options
+        `zone` None: the source's own, else the organization's, else UTC; the report says which.
+    actor
+        Who imports, for the record.
+    at_ms
+        Now: when the evidence was received.
+
+    Raises
+    ------
+    Problem
+        A file, the mapping, the zone or the source cannot be used, or the warehouse refuses; nothing is
+        stored.
+    """
+    return import_from(engine, source(source_name), files, options, actor=actor, at_ms=at_ms)
+
+
+def import_from(  # noqa: PLR0913
+    engine: Engine,
+    origin: Source,
+    files: Sequence[Path],
+    options: Options,
+    *,
+    actor: str,
+    at_ms: int,
+    chunk: int = CHUNK,
+) -> Report:
+    """Do what `import_files` does, for an importer that is given, with so many records in memory at once."""
+    check_mapping(origin, options)
+    zone, note = _zone(engine, origin, options)
+    reads = {file.digest: (path, file) for path, file in map(_file, files)}
+    report = Report(origin.name, [file for _, file in reads.values()])
+    tally = Tally(notes=[note] if note else [])
+    with taking_in(engine) as connection:
+        target = Target(
+            connection, Origin(origin.name, zone, at_ms), Names(connection, zone), options.application
+        )
+        intake = Intake(target, origin, report, chunk)
+        paths = [path for path, _ in reads.values()]
+        intake.take(origin.read(paths, replace(options, zone=zone), tally))
+        intake.finish(options.capacity)
+        report.read, report.skipped, report.notes = tally.read, tally.skipped, tally.notes
+        report.open = open_sessions(connection, origin.name)
+        runs = [
+            ImportRunRow(origin.name, file.digest, actor, at_ms, report.counts()) for file in report.files
+        ]
+        add_import_runs(connection, runs)
+    return report
+
+
+def _zone(engine: Engine, origin: Source, options: Options) -> tuple[str, str | None]:
+    """Return the zone of times that do not say theirs, and a sentence where nobody gave it."""
+    if options.zone is not None:
+        zone_of(options.zone)
+        return options.zone, None
+    home = frames.home_zone(engine)
+    zone, why = (
+        (origin.zone, f"as {origin.name} is read") if origin.zone else (home, "the organization's zone")
+    )
+    if zone is None:
+        zone, why = "UTC", "as there is no organization yet"
+    return zone, f"times that name no zone are read as {zone}, {why}; --zone names another one"
+
+
+def _file(path: Path) -> tuple[Path, FileRead]:
+    require_file(path)
+    digest = hashlib.sha256()
+    size = 0
+    with path.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+            size += len(block)
+    return path, FileRead(path.name, digest.hexdigest(), size)

@@ -10,7 +10,6 @@ Run: python benchmarks/read_segments.py [SEGMENTS]
 
 from __future__ import annotations
 
-import shutil
 import sys
 import tempfile
 from collections.abc import Callable
@@ -21,6 +20,7 @@ from time import perf_counter
 
 import numpy as np
 import polars as pl
+import pytest
 from sqlalchemy import Engine
 
 from warehouse import frames, mirror, schema, store
@@ -37,49 +37,43 @@ COLUMNS = list(frames.SEGMENTS)
 def main(count: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         engine = store.upgrade(f"sqlite:///{folder}/warehouse.sqlite")
-        sessions, segments = history(count)
-        tail = sessions["id"] > sessions.height - sessions.height // 1_000
-        furnish(engine)
-        store.append(engine, "session", sessions)
-        older = sessions.filter(~tail)["id"].to_list()
-        loading = _timed(lambda: store.append(engine, "segment", _of(segments, older[-1], before=True)))
-        mirroring = _timed(lambda: mirror.update(engine))
-        store.append(engine, "segment", _of(segments, older[-1], before=False))
-        del segments
+        loading, mirroring = _load(engine, count)
         print(f"{count:,} segments: loaded in {loading:.1f} s, mirrored in {mirroring:.1f} s")
         _race(engine, Path(folder))
         engine.dispose()
 
 
+def _load(engine: Engine, count: int) -> tuple[float, float]:
+    """Write the warehouse, and the mirror before the last thousandth of the sessions has segments."""
+    furnish(engine)
+    sessions, segments = history(count)
+    store.append(engine, "session", sessions)
+    last = pl.col("session_id") > sessions.height - sessions.height // 1_000
+    loading = _timed(lambda: store.append(engine, "segment", segments.filter(~last)))
+    mirroring = _timed(lambda: mirror.update(engine))
+    store.append(engine, "segment", segments.filter(last))
+    return loading, mirroring
+
+
 def _race(engine: Engine, folder: Path) -> None:
-    before = mirror.folder_of(engine)
+    """Time the three readers in turn; the mirror's own files are those of one to which nothing is missing."""
     own, plain = folder / "own", folder / "plain.parquet"
-    kept = folder / "kept"
-    shutil.copytree(before, kept, copy_function=shutil.copy2)
-    taken_in = mirror.update(engine).segments
-    shutil.copytree(before, own, ignore=shutil.ignore_patterns("*.json", "*.lock"))
-    for path in own.glob("*.parquet"):  # the files that the update gave up stay for an hour
-        if path.name not in {file.name for file in _manifest(engine).files}:
-            path.unlink()
-    shutil.rmtree(before)
-    kept.rename(before)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PROCESS_METER_MIRROR", str(own))
+        everything = mirror.update(engine)
     pl.scan_parquet(own / "*.parquet").sink_parquet(plain)
-    tail = taken_in - sum(file.rows for file in _manifest(engine).files)
+    known = mirror.manifest_of(engine)
+    assert known
+    tail = everything.segments - sum(file.rows for file in known.files)
     contestants: dict[str, Callable[[], pl.DataFrame]] = {
         "frames.segments": lambda: frames.segments(engine, *WINDOW).collect(),
         "scan of the mirror's files": lambda: pl.scan_parquet(own / "*.parquet").select(COLUMNS).collect(),
         "scan of one plain file": lambda: pl.scan_parquet(plain).select(COLUMNS).collect(),
     }
     _compare(contestants)
-    size = sum(path.stat().st_size for path in own.iterdir()) / taken_in
-    print(f"equal content; {tail:,} of {taken_in:,} only in SQL; {size:.1f} bytes a segment in the mirror")
+    size = sum(path.stat().st_size for path in own.glob("*.parquet")) / everything.segments
+    print(f"equal content; {tail:,} of {everything.segments:,} only in SQL; {size:.1f} bytes each")
     _print(_rounds(contestants))
-
-
-def _manifest(engine: Engine) -> mirror.Manifest:
-    found = mirror.manifest_of(engine)
-    assert found
-    return found
 
 
 def _compare(contestants: dict[str, Callable[[], pl.DataFrame]]) -> None:
@@ -162,11 +156,6 @@ def _sessions(started: np.ndarray, ended: np.ndarray, application: np.ndarray) -
         logon_session=pl.lit("1"),
         zone=pl.lit("UTC"),
     )
-
-
-def _of(segments: pl.DataFrame, session: int, *, before: bool) -> pl.DataFrame:
-    is_before = pl.col("session_id") <= session
-    return segments.filter(is_before if before else ~is_before)
 
 
 def _timed(act: Callable[[], object]) -> float:

@@ -168,14 +168,19 @@ class _Update:
     def _month(
         self, month: str, files: list[MirrorFile], stretches: pl.DataFrame | None, *, is_newest: bool
     ) -> list[MirrorFile]:
-        sound = [self._seen(file, read=self.thorough or stretches is not None) for file in files]
-        if None in sound:
+        # What trickles in late makes small files; a month that has come to rest is one again.
+        rests = stretches is None and (is_newest or len(files) < 2)
+        sound = [self._seen(file, read=self.thorough or not rests) for file in files]
+        if None in sound or not files:
             return self._from_sql(month)
         files = [file for file in sound if file is not None]
-        if stretches is not None:
-            return self._take_in(month, files, stretches)
-        # What trickles in late makes small files; a month that has come to rest is one again.
-        return files if is_newest or len(files) < 2 else self._one_file(month, files, None)
+        if rests:
+            return files
+        return (
+            self._one_file(month, files, None)
+            if stretches is None
+            else self._take_in(month, files, stretches)
+        )
 
     def _seen(self, file: MirrorFile, *, read: bool) -> MirrorFile | None:
         """Return the file as it lies there; None where it is not what was written."""
@@ -191,7 +196,7 @@ class _Update:
 
     def _take_in(self, month: str, files: list[MirrorFile], stretches: pl.DataFrame) -> list[MirrorFile]:
         is_replaced = (stretches["lower"] == tail.FLOOR).any()
-        if is_replaced or not files or len(files) >= MOST_FILES:
+        if is_replaced or len(files) >= MOST_FILES:
             return self._one_file(month, files, stretches)
         found = self._tail_rows(month)
         there = self._scan(files).filter(pl.col("session").is_in(stretches["session"].to_list()))
@@ -209,7 +214,7 @@ class _Update:
         kept = self._scan(files)
         if stretches is not None:
             kept = pl.concat([tail.without(kept, stretches), self._tail_rows(month).lazy()])
-        written = self._written(month, kept.sort("session", "start").collect())
+        written = self._written(month, kept.sort("session", "start", maintain_order=True).collect())
         return written if self._are(written, month) else self._from_sql(month)
 
     def _from_sql(self, month: str) -> list[MirrorFile]:

@@ -35,7 +35,9 @@ _REQUEST = re.compile(
 )
 _UNITS = re.compile(r"\((-?\d+) licenses?\)")
 _PROCESS = re.compile(r"\[(\d+)\]")
-_REASON = re.compile(r"\(([A-Za-z][^()@\\/]*?)\s*(?:\((-\d+(?:,\d+)?)[^()]*\))?\)\s*$")
+_REASON = re.compile(r"\(([A-Za-z][^()@\\]*?)\s*(?:\((-\d+(?:,\d+)?)[^()]*\))?\)\s*$")
+_PATH = re.compile(r"(?:^|\s)/|/\S*/")
+_CHECKOUT_DATA = re.compile(r"\[(?!\d+\])[^\]]*\]?")
 _VERBOSE = "^^^"
 """From here on address, process, project and counts of the client, where a vendor turned them on."""
 
@@ -134,7 +136,7 @@ def request_of(about: str) -> Request | str:
 
 def _reason(rest: str) -> str | None:
     found = _REASON.search(_UNITS.sub("", rest))
-    if found is None:
+    if found is None or _PATH.search(found[1]):
         return None
     return f"{found[1]} ({found[2]})" if found[2] else found[1]
 
@@ -177,4 +179,4 @@ def turning_point(daemon: str, message: str) -> TurningPoint | None:
 
 def kept(line: str) -> str:
     """Return what is kept of a line that is set aside."""
-    return line.partition(_VERBOSE)[0].strip()[:500]
+    return _CHECKOUT_DATA.sub("[]", line.partition(_VERBOSE)[0]).strip()[:500]

@@ -75,7 +75,8 @@ def test_written_lines_a_request_that_was_not_met_is_a_denial_with_the_servers_w
         '(License server system does not support this feature. (-18,327:10054 ""))\n'
         + ' 9:00:03 (demo) QUEUED: "f1" ana@pc1  (2 licenses)\n'
         + ' 9:00:04 (demo) DEQUEUED: "f1" ana@pc1  (2 licenses)\n'
-        + ' 9:00:05 (demo) DENIED: "f1" ana@pc1  (User not in INCLUDE list)\n'
+        + ' 9:00:05 (demo) DENIED: "f1" ana@pc1  (User/host on EXCLUDE list for feature. (-38,348))\n'
+        + ' 9:00:06 (demo) DENIED: "f1" ana@pc1  (No such file /home/ana/x)\n'
     )
     found = told(read, tmp_path, log)
     denials = [tuple(each)[1:] for each in found.records if isinstance(each, Denial)]
@@ -93,7 +94,8 @@ def test_written_lines_a_request_that_was_not_met_is_a_denial_with_the_servers_w
             "License server system does not support this feature. (-18,327)",
         ),
         (nine + 3000, "queued", "f1", *who, 2, None),
-        (nine + 5000, "denied", "f1", *who, 1, "User not in INCLUDE list"),
+        (nine + 5000, "denied", "f1", *who, 1, "User/host on EXCLUDE list for feature. (-38,348)"),
+        (nine + 6000, "denied", "f1", *who, 1, None),
     ]
     assert found.tally.skipped["requests that left the queue"] == 1
 
@@ -325,7 +327,7 @@ def test_lines_are_counted_by_what_became_of_them(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "reason", "record"),
     [
-        ('OUT: "f" nobody', "a request without feature, user and host", 'OUT: "f" nobody'),
+        ('OUT: "f" nobody [job x]', "a request without feature, user and host", 'OUT: "f" nobody []'),
         (
             "OUT: f by ana (3 licenses)",
             "a request without feature, user and host",

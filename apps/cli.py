@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from apps.commands import apps as apps_commands
-from apps.commands import billing, demo, manager, masterdata, query, report, warehouse
+from apps.commands import billing, demo, imports, manager, masterdata, query, report, warehouse
 from warehouse.errors import Problem
 
 app = typer.Typer(
@@ -38,6 +38,9 @@ def everywhere(
 app.command("demo", epilog="Example: process-meter demo --no-serve")(demo.demo)
 app.add_typer(warehouse.app, name="warehouse")
 app.add_typer(manager.app, name="manager")
+app.command(
+    "import", epilog="Example: process-meter import flexnet debug.log debug.log.1.gz --zone Europe/Berlin"
+)(imports.import_command)
 app.add_typer(report.app, name="report")
 app.command(
     "query", epilog="Example: process-meter query peak_concurrency -p application=solver -p key=user --json"

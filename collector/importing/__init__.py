@@ -3,30 +3,49 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import tomllib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Engine
 
 from collector.importers.lines import require_file
-from collector.importers.records import Options, Tally
+from collector.importers.records import Options, Record, Tally
 from collector.importing.intake import CHUNK, Intake
 from collector.importing.report import FileRead, Report
 from collector.importing.sources import SOURCES, Source, check_mapping, source
 from collector.importing.whole import Target
 from warehouse import frames
+from warehouse.errors import Problem
 from warehouse.evidence.foreign import taking_in
 from warehouse.evidence.foreign_names import Names
 from warehouse.evidence.foreign_records import ImportRunRow, add_import_runs, open_sessions
 from warehouse.evidence.foreign_sessions import Origin
 from warehouse.periods import zone_of
 
-__all__ = ["SOURCES", "Report", "import_files", "import_from"]
+__all__ = ["SOURCES", "Report", "import_files", "import_from", "mapping_of"]
+
+
+Tell = Callable[[int], None]
+"""Called with the number of lines that were read."""
+_TOLD_EACH = 10_000
+
+
+def _silent(_lines: int) -> None:
+    """Tell nobody."""
 
 
 def import_files(  # noqa: PLR0913 - what, with which options, by whom, when
-    engine: Engine, source_name: str, files: Sequence[Path], options: Options, *, actor: str, at_ms: int
+    engine: Engine,
+    source_name: str,
+    files: Sequence[Path],
+    options: Options,
+    *,
+    actor: str,
+    at_ms: int,
+    tell: Tell = _silent,
 ) -> Report:
     """Read files of one source into the warehouse, in one transaction.
 
@@ -42,6 +61,8 @@ def import_files(  # noqa: PLR0913 - what, with which options, by whom, when
         Who imports, for the record.
     at_ms
         Now: when the evidence was received.
+    tell
+        Called now and then with the number of lines that were read.
 
     Raises
     ------
@@ -49,7 +70,7 @@ def import_files(  # noqa: PLR0913 - what, with which options, by whom, when
         A file, the mapping, the zone or the source cannot be used, or the warehouse refuses; nothing is
         stored.
     """
-    return import_from(engine, source(source_name), files, options, actor=actor, at_ms=at_ms)
+    return import_from(engine, source(source_name), files, options, actor=actor, at_ms=at_ms, tell=tell)
 
 
 def import_from(  # noqa: PLR0913
@@ -60,6 +81,7 @@ def import_from(  # noqa: PLR0913
     *,
     actor: str,
     at_ms: int,
+    tell: Tell = _silent,
     chunk: int = CHUNK,
 ) -> Report:
     """Do what `import_files` does, for an importer that is given, with so many records in memory at once."""
@@ -74,7 +96,7 @@ def import_from(  # noqa: PLR0913
         )
         intake = Intake(target, origin, report, chunk)
         paths = [path for path, _ in reads.values()]
-        intake.take(origin.read(paths, replace(options, zone=zone), tally))
+        intake.take(_told(origin.read(paths, replace(options, zone=zone), tally), tally, tell))
         intake.finish(options.capacity)
         report.read, report.skipped, report.notes = tally.read, tally.skipped, tally.notes
         report.open = open_sessions(connection, origin.name)
@@ -85,11 +107,37 @@ def import_from(  # noqa: PLR0913
     return report
 
 
+def mapping_of(path: Path | None) -> Mapping[str, Any]:
+    """Read a mapping file.
+
+    Raises
+    ------
+    Problem
+        It is no TOML file.
+    """
+    if path is None:
+        return {}
+    require_file(path)
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise Problem(f"{path.name} is not a TOML file: {error}", "correct it") from None
+
+
+def _told(records: Iterable[Record], tally: Tally, tell: Tell) -> Iterator[Record]:
+    for number, record in enumerate(records, 1):
+        yield record
+        if number % _TOLD_EACH == 0:
+            tell(tally.read)
+
+
 def _zone(engine: Engine, origin: Source, options: Options) -> tuple[str, str | None]:
     """Return the zone of times that do not say theirs, and a sentence where nobody gave it."""
     if options.zone is not None:
         zone_of(options.zone)
         return options.zone, None
+    if "zone" in options.mapping:  # its importer knows what to make of it
+        return frames.home_zone(engine) or "UTC", None
     home = frames.home_zone(engine)
     zone, why = (
         (origin.zone, f"as {origin.name} is read") if origin.zone else (home, "the organization's zone")

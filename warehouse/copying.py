@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import psycopg
 import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
 
@@ -83,15 +84,16 @@ def copy(from_url: str, to_url: str, tell: Tell = lambda _what, _share: None) ->
 
 
 def _copy(source: Engine, target: Engine, tell: Tell) -> Copied:
-    keys = _missing_keys(source, target)
     with _reading(source) as reader, store.writing(target) as writer:
         _require_empty(writer)
+        keys = _missing_keys(source, target)
         _let_closed_runs_in(writer)
         total = sum(_count(reader, table) for table in schema.metadata.sorted_tables)
         rows: dict[str, int] = {}
         for table in schema.metadata.sorted_tables:
             tell(table.name.replace("_", " "), sum(rows.values()) / max(1, total))
-            rows[table.name] = _copy_table(reader, writer, table).rows
+            with _refusals(writer, table):
+                rows[table.name] = _copy_table(reader, writer, table).rows
         _go_on_counting(reader, writer)
         _copy_keys(keys)
     return Copied(store.place(target.url), rows, tuple(path.name for path, _ in keys))
@@ -131,6 +133,20 @@ def _count(connection: Connection, table: sa.Table) -> int:
 
 def _without_own(query: sa.Select[Any], table: sa.Table) -> sa.Select[Any]:
     return query.where(table.c.name != OWN_MARK) if table is schema.mark else query
+
+
+@contextmanager
+def _refusals(writer: Connection, table: sa.Table) -> Iterator[None]:
+    """Turn what the target says against a row into one line."""
+    try:
+        yield
+    except (sa.exc.SQLAlchemyError, psycopg.Error) as error:
+        reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+        place, what = store.place(writer.engine.url), table.name.replace("_", " ")
+        raise Problem(
+            f"The warehouse {place} refuses a row of {what}: {reason}",
+            "run `process-meter warehouse check` on the one to be copied; nothing was copied",
+        ) from error
 
 
 # --- One table ---------------------------------------------------------------------------------------------

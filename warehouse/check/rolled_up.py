@@ -9,13 +9,13 @@ keys is at most that by session; what it is exactly, and what is active, rolled_
 from __future__ import annotations
 
 import polars as pl
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from warehouse.check import rolled_up_days
 from warehouse.check.findings import EXAMPLES, Findings, instant
 from warehouse.check.mirrored import landed_after
 from warehouse.check.rolled_up_days import DAY_MS, Odd, Unsure, policy_of
-from warehouse.check.snapshot import Snapshot
+from warehouse.check.snapshot import Snapshot, rows
 from warehouse.check.tiling import OPEN, label
 from warehouse.money import HOUR_MS
 from warehouse.rollups import stand
@@ -49,6 +49,8 @@ _DEMAND = """
                                 replace(replace(levels, '[', ''), ']', ''), ';')
     FROM demand_hour WHERE application_id = :application GROUP BY key, basis
 """
+_HOURS_OF = "SELECT application_id, hour_ms FROM use_hour WHERE session_id = :session"
+MANY = 100
 _WEIGHTS = """
     SELECT application.id, application.code, coalesce(product.token_weight, 1)
     FROM application LEFT JOIN product ON product.id = application.product_id ORDER BY application.id
@@ -68,7 +70,8 @@ def check(
     sessions = known.join(evidence, on="session", how="full", coalesce=True)
     landed = landed_after(engine, min(stored.landing, snapshot.newest))
     wrong = _check_use(snapshot, sessions, landed, findings)
-    unsure = Unsure(landed + wrong, pl.concat([_hours(sessions, landed, DAY_MS), _hours(sessions, wrong, 0)]))
+    hours = [_hours(sessions, landed, DAY_MS), _hours(sessions, wrong, 0), _hours_of_use(snapshot, wrong)]
+    unsure = Unsure(landed + wrong, pl.concat(hours).unique())
     is_current = stored.under == stand.current(engine, policy_of(engine)).under
     odd = _check_demand(snapshot, unsure, findings, is_current=is_current)
     if is_current:
@@ -81,7 +84,13 @@ def _hours(sessions: pl.DataFrame, numbers: list[int], margin_ms: int) -> pl.Dat
     ends = pl.max_horizontal(pl.when(pl.col("ended") < OPEN).then("ended"), "last", "started")
     first, last = (pl.col("started") - margin_ms) // HOUR_MS, (ends + margin_ms) // HOUR_MS + 1
     hours = mine.select("application_id", hour_ms=pl.int_ranges(first, last)).explode("hour_ms")
-    return hours.with_columns(pl.col("hour_ms") * HOUR_MS).unique()
+    return hours.with_columns(pl.col("hour_ms") * HOUR_MS)
+
+
+def _hours_of_use(snapshot: Snapshot, sessions: list[int]) -> pl.DataFrame:
+    """Return `application_id` and `hour_ms` of the rows of sessions, if they are not too many."""
+    found = [row for session in sessions[:MANY] for row in snapshot.rows(_HOURS_OF, {"session": session})]
+    return pl.DataFrame(found, schema={"application_id": pl.Int64, "hour_ms": pl.Int64}, orient="row")
 
 
 # --- Use ---------------------------------------------------------------------------------------------------
@@ -128,17 +137,22 @@ def _check_demand(snapshot: Snapshot, unsure: Unsure, findings: Findings, *, is_
     """Compare the area under each hour's demand with the use in it; return what of which days is wrong."""
     used = snapshot.numbers_by_session(_IN_HOURS, IN_HOURS, {}).group_by("application_id", "hour_ms").sum()
     gather = "group_concat" if snapshot.connection.dialect.name == "sqlite" else "string_agg"
-    gathered, odd = _DEMAND.format(gather=gather), Odd()
-    for application, code, weight in snapshot.rows(_WEIGHTS):
-        unclear = unsure.hours.filter(pl.col("application_id") == application)
-        rows = snapshot.rows(gathered, {"application": application})
-        demand = _areas(pl.DataFrame(rows, schema=DEMAND, orient="row")).join(
-            unclear, on="hour_ms", how="anti"
+    gathered = _DEMAND.format(gather=gather)
+
+    def look(connection: Connection, application: tuple[int, str, int]) -> pl.DataFrame:
+        number, _, weight = application
+        unclear = unsure.hours.filter(pl.col("application_id") == number)
+        stored = pl.DataFrame(
+            rows(connection, gathered, {"application": number}), schema=DEMAND, orient="row"
         )
-        hours = used.filter(pl.col("application_id") == application).join(unclear, on="hour_ms", how="anti")
+        demand = _areas(stored).join(unclear, on="hour_ms", how="anti")
+        hours = used.filter(pl.col("application_id") == number).join(unclear, on="hour_ms", how="anti")
         # Tokens may weigh something else since the rollups were derived.
-        expected = _expected(hours, weight if is_current else None)
-        for key, basis, hour, detail in _wrong(demand, expected).sort("hour_ms", "key", "basis").rows():
+        return _wrong(demand, _expected(hours, weight if is_current else None))
+
+    odd, applications = Odd(), snapshot.rows(_WEIGHTS)
+    for (_, code, _), wrong in zip(applications, snapshot.spread(look, applications), strict=True):
+        for key, basis, hour, detail in wrong.sort("hour_ms", "key", "basis").rows():
             findings.add("rollup", f"demand for {code} by {key}, {basis}, from {instant(hour)}", detail)
             odd.add((code, key, basis, hour // DAY_MS * DAY_MS))
     return odd

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import polars as pl
@@ -20,6 +20,9 @@ WORKERS = 2
 """Connections that read at once: SQLite lets go of Python while it works."""
 TRIES = 20
 
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
 
 class Snapshot:
     """What a warehouse held at one moment, whatever is written meanwhile."""
@@ -31,7 +34,18 @@ class Snapshot:
 
     def rows(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
         """Run a SELECT with `:name` parameters and return its rows."""
-        return [tuple(row) for row in self.connection.execute(sa.text(sql), parameters or {})]
+        return rows(self.connection, sql, parameters)
+
+    def spread(self, work: Callable[[Connection, Item], Result], items: Sequence[Item]) -> list[Result]:
+        """Work on all items, on all connections at once; return the results in the order of the items."""
+        count = len(self._connections)
+
+        def each(place: int) -> list[Result]:
+            return [work(self._connections[place], item) for item in items[place::count]]
+
+        with ThreadPoolExecutor(count) as workers:
+            done = [iter(results) for results in workers.map(each, range(count))]
+        return [next(done[place % count]) for place in range(len(items))]
 
     def numbers(
         self, sql: str, columns: Sequence[str], parameters: Mapping[str, Any] | None = None
@@ -48,8 +62,14 @@ class Snapshot:
         def read(connection: Connection, part: tuple[int, int]) -> pl.DataFrame:
             return _numbers(connection, sql, columns, {**parameters, "first": part[0], "until": part[1]})
 
-        with ThreadPoolExecutor(len(parts)) as workers:
-            return pl.concat(workers.map(read, self._connections, parts))
+        return pl.concat(self.spread(read, parts))
+
+
+def rows(
+    connection: Connection, sql: str, parameters: Mapping[str, Any] | None = None
+) -> list[tuple[Any, ...]]:
+    """Run a SELECT with `:name` parameters on one connection and return its rows."""
+    return [tuple(row) for row in connection.execute(sa.text(sql), parameters or {})]
 
 
 def _numbers(

@@ -127,7 +127,7 @@ def test_a_hole_is_found_in_the_evidence_and_in_what_derives_from_it(copied: Eng
         f"rollup: {victim.label}: {short(before[1], after[1])}",
         (
             f"mirror: mirror of {month}: {victim.label} has {before[0]} segments of {before[1]:,} ms, "
-            f"{after[0]} segments of {after[1]:,} ms"
+            f"the warehouse {after[0]} segments of {after[1]:,} ms"
         ),
     ]
 

@@ -22,6 +22,8 @@ CLOCK = "h:m:s"
 """Durations written 1:02:03."""
 UNIX_MS = {"unix": 1_000, "unix_ms": 1}
 _FORMATS = frozenset({"dates", "decimal", "delimiter", "encoding", "sheet", "unit", "header_row"})
+_TOO_LARGE = 10**15
+"""No time, count or duration is; what is not refused here could take all memory when it is written out."""
 _LATEST_MS = 4_102_444_800_000  # the year 2100: later times are unix times of another unit
 
 
@@ -193,6 +195,8 @@ def number(cell: Cell, name: str, decimal: str) -> Decimal | None:
         raise Unusable(f"{name} is not a number")
     if found < 0:
         raise Unusable(f"negative {name}")
+    if found >= _TOO_LARGE:
+        raise Unusable(f"{name} is too large")
     return found
 
 
@@ -227,7 +231,7 @@ def duration_ms(cell: Cell, shape: Format, file: str) -> int | None:
 
 def _clock_ms(written: str) -> int:
     parts = written.split(":")
-    if len(parts) != 3 or not all(part.strip().isdecimal() for part in parts):
+    if len(parts) != 3 or not all(part.strip().isdecimal() and len(part) < 10 for part in parts):
         raise Unusable(f"duration is not written {CLOCK}")
     hours, minutes, seconds = map(int, parts)
     return (hours * 3600 + minutes * 60 + seconds) * 1000

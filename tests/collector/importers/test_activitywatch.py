@@ -466,3 +466,28 @@ def test_what_holds_at_a_moment_is_what_began_last(events: Spans) -> None:
         running = sorted(piece for piece in pieces if piece.start_ms <= second < piece.end_ms)
         there = [piece.value for piece in flat if piece.start_ms <= second < piece.end_ms]
         assert there == [piece.value for piece in running[-1:]]
+
+
+values = st.none() | st.integers() | st.floats() | st.text(max_size=9) | st.datetimes().map(str)
+events = st.lists(
+    st.dictionaries(
+        st.sampled_from(["timestamp", "duration", "data"]),
+        values | st.dictionaries(st.sampled_from(["app", "status", "title"]), values, max_size=2),
+    ),
+    max_size=3,
+)
+
+
+@settings(max_examples=80)
+@given(events, st.sampled_from(["currentwindow", "afkstatus"]))
+def test_whatever_an_event_holds_it_is_used_or_set_aside(
+    tmp_path_factory: pytest.TempPathFactory, given: list[dict[str, Any]], kind: str
+) -> None:
+    good = bucket("currentwindow", windows([(0, 60, "draw")]))
+    other = {"type": kind, "hostname": "DESK2", "events": given}
+    tally = Tally()
+    found = records(export(tmp_path_factory.mktemp("any"), good, other), tally=tally)
+    used = {record.host for record in found if isinstance(record, Hold)}
+    assert "DESK1" in used
+    assert len(given) + 1 == tally.read
+    assert ("DESK2" in used) <= (kind == "currentwindow" and any(isinstance(one, dict) for one in given))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collector.importers.records import Event, Hold, Options, Record, SetAside, Step, StoredEvent, Tally
@@ -375,3 +375,34 @@ def test_what_comes_later_changes_no_session_that_ended_more_than_five_seconds_b
     ended = [paired.hold for paired in pair(known) if paired.hold.ended_ms is not None]
     settled = {hold for hold in ended if hold.known_until_ms < cut_ms - 5_000}
     assert settled <= {paired.hold for paired in pair(stored(events))}
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=5), inner, max_size=2),
+    max_leaves=4,
+)
+names = st.sampled_from(
+    (
+        *("Event", "System", "EventData", "winlog", "event_data", "EventID", "event_id", "Provider"),
+        *("Computer", "UtcTime", "Hostname", "ProcessGuid", "Image", "User", "LogonId", "Channel"),
+    )
+)
+documents = st.recursive(
+    values, lambda inner: st.dictionaries(names, inner, min_size=1, max_size=6), max_leaves=12
+)
+
+
+@settings(max_examples=80)
+@given(st.lists(documents, max_size=4))
+def test_whatever_a_line_holds_it_is_an_event_or_set_aside_or_counted(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[Any]
+) -> None:
+    good = flat(1, "2026-03-01 09:00:00.000", 1)
+    tally = Tally()
+    found = records(file(tmp_path_factory.mktemp("any"), [good, *lines]), tally=tally)
+    events = [
+        record for record in found if isinstance(record, Event) and record.kind not in {"mark", "restart"}
+    ]
+    aside = [record for record in found if isinstance(record, SetAside)]
+    assert len(events) + len(aside) + tally.skipped.total() == tally.read == len(lines) + 1

@@ -13,6 +13,8 @@ from typing import Any
 
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from openpyxl import Workbook
 
 from collector.importers.records import (
@@ -321,6 +323,7 @@ def test_durations_have_a_unit(tmp_path: Path, unit: str, written: str, millisec
         ("draw,ada,desk1,2026-03-02T09:00,2026-03-02T10:00,-1", "negative units"),
         ("draw,ada,desk1,2026-03-02T09:00,2026-03-02T10:00,1.5", "units is not a whole number"),
         ("draw,ada,desk1,2026-03-02T09:00,2026-03-02T10:00,many", "units is not a number"),
+        ("draw,ada,desk1,2026-03-02T09:00,2026-03-02T10:00,1e999999999", "units is too large"),
         ("draw,ada,desk1,0026-03-02T09:00,2026-03-02T10:00,1", "start is not a time between 1970 and 2100"),
         ('draw,"ada"x,desk1,2026-03-02T09:00,2026-03-02T10:00,1', "quotes that do not close"),
     ],
@@ -508,3 +511,35 @@ def test_a_day_of_an_installation_may_be_a_date_or_a_local_time(tmp_path: Path) 
     day = Installation("d", "Draw", "", "2026-03-02")
     assert records(tmp_path / "a.parquet", said) == [day]
     assert records(tmp_path / "b.parquet", said, zone="Europe/Berlin") == [day]
+
+
+anything = st.one_of(
+    st.text(max_size=12),
+    st.decimals().map(str),
+    st.datetimes().map(str),
+    st.sampled_from(["1:2:3", "9" * 5000 + ":00:00", "\x00", '"', "2026-03-29T02:30", "1e400"]),
+)
+
+
+@settings(max_examples=80)
+@given(
+    st.lists(st.lists(anything, min_size=5, max_size=5), max_size=3),
+    st.sampled_from(["iso", "unix", "%d.%m.%Y"]),
+)
+def test_whatever_a_table_holds_each_row_is_a_session_or_set_aside_or_the_file_is_refused(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[list[str]], dates: str
+) -> None:
+    path = tmp_path_factory.mktemp("any") / "any.csv"
+    path.write_text(HEAD + "".join(",".join(row) + "\n" for row in rows), encoding="utf-8", newline="")
+    for said in (mapping(format={"dates": dates}), _lasting(dates)):
+        tally = Tally()
+        try:
+            found = list(read([path], Options(zone="Europe/Berlin", mapping=said), tally))
+        except Problem:
+            continue
+        assert len(found) == tally.read
+
+
+def _lasting(dates: str) -> dict[str, Any]:
+    columns = {"application": "App", "user": "User", "host": "Host", "start": "Start", "duration": "End"}
+    return {"records": "sessions", "columns": columns, "format": {"dates": dates, "unit": "h:m:s"}}

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine
 
 from warehouse import schema
 from warehouse.directory.accounts import ALWAYS_ON, ensure_account
+from warehouse.directory.groups import put_groups
 from warehouse.directory.merging import link_accounts, refuse_doubts
 from warehouse.directory.storing import (
     UNNAMED,
@@ -35,7 +36,7 @@ RECORDS = ("organization", "office", "department", "cost_center", "person", "acc
 COLUMNS = (
     *("record", "name", "zone", "currency", "opens", "closes", "weekdays"),
     *("office", "department", "cost_center", "employee_number", "email", "employment", "accounts"),
-    *("person", "shared", "kind", "valid_from", "valid_to"),
+    *("groups", "person", "shared", "kind", "valid_from", "valid_to"),
 )
 PERSON_COLUMNS = ("name", "employee_number", "email", "employment", "accounts")
 EMPLOYMENTS = ("employee", "contractor", "affiliate")
@@ -188,6 +189,8 @@ def put_person(connection: Connection, code: str, rows: Sequence[Row], done: Imp
     for row in rows:
         _put_placement(connection, person, row, done)
     _settle_placements(connection, person, rows)
+    for row in sorted(rows, key=first_day):
+        put_groups(connection, person, row, first_day(row), done)
     for account in said.codes("accounts"):
         _give_account(connection, said, account, person, code)
 

@@ -48,6 +48,14 @@ PEOPLE: Columns = {
     "valid_from": pl.Date,
     "valid_to": pl.Date,
 }
+MEMBERSHIPS: Columns = {
+    "person": pl.String,
+    "person_id": pl.Int64,
+    "group": pl.String,
+    "source": pl.String,
+    "valid_from": pl.Date,
+    "valid_to": pl.Date,
+}
 HOSTS: Columns = {
     "host": pl.String,
     "host_id": pl.Int64,
@@ -120,6 +128,21 @@ def people(engine: Engine) -> pl.LazyFrame:
         ORDER BY person.id, placement.valid_from_on
     """
     return select_named(engine, sql, PEOPLE, {"person": "P"})
+
+
+def memberships(engine: Engine) -> pl.LazyFrame:
+    """Return one row per person, group and stretch of local days [valid_from, valid_to).
+
+    `person` is a pseudonym; `source` is the directory server that the group is of, empty: a file.
+    """
+    sql = """
+        SELECT membership.person_id AS person, membership.person_id, directory_group.name AS "group",
+               directory_group.source, membership.valid_from_on AS valid_from,
+               membership.valid_to_on AS valid_to
+        FROM membership JOIN directory_group ON directory_group.id = membership.directory_group_id
+        ORDER BY membership.person_id, directory_group.source, directory_group.name, valid_from_on
+    """
+    return select_named(engine, sql, MEMBERSHIPS, {"person": "P"})
 
 
 def hosts(engine: Engine) -> pl.LazyFrame:

@@ -60,6 +60,27 @@ def test_a_shared_account_stands_for_nobody(filled: Engine, files: Any) -> None:
     assert found.rows() == [(None, 1)]
 
 
+def test_groups_have_their_days_too(filled: Engine, files: Any) -> None:
+    text = (
+        "code,office,groups,valid_from\n"
+        "e18,BER,cad; solvers,2024-01-01\n"
+        "e18,NYC,solvers;board,2026-07-01\n"
+        "e18,BER,,2026-08-01\n"
+    )
+    assert files.bring(filled, "directory", text).endswith("memberships: 3 new, 1 changed, 1 unchanged")
+
+    def members() -> list[Any]:
+        return frames.memberships(filled).select("group", "valid_from", "valid_to").collect().rows()
+
+    january, july = date(2024, 1, 1), date(2026, 7, 1)
+    assert members() == [("board", july, None), ("cad", january, july), ("solvers", january, None)]
+    assert files.bring(filled, "directory", text).endswith("memberships: 0 new, 0 changed, 4 unchanged")
+    assert members() == [("board", july, None), ("cad", january, july), ("solvers", january, None)]
+
+    files.bring(filled, "directory", "code,office,groups,valid_from\ne18,BER,-,2026-09-01\n")
+    assert [last for _, _, last in members()] == [date(2026, 9, 1), july, date(2026, 9, 1)]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -309,8 +309,10 @@ def test_more_than_a_page_of_people_comes_whole_and_half_of_it_cannot_leave(
 
 
 def test_groups_hold_people_from_day_to_day_through_groups_and_spellings(
-    offices: Engine, server: Slapd
+    both_engines: Engine, server: Slapd, files: Any
 ) -> None:
+    offices = both_engines
+    files.bring(offices, "directory", OFFICES)
     server.add(f"ou=Ö,{STAFF}", objectClass="organizationalUnit", ou="Ö")
     server.add_people({"ada": {}, "bob": {}})
     server.add_people({"cy": {}}, base=f"ou=Ö,{STAFF}")

@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from collector.importers.lines import require_file
 from collector.importers.options import Applications, check_keys, value_of
 from collector.importers.records import Attention, Hold, Options, Record, SetAside, Step, Tally
 from warehouse.errors import Problem
@@ -170,14 +171,11 @@ class _Reader:
 
 def _content(path: Path) -> bytes:
     """Return the file, unpacked."""
-    if path.is_dir():
-        raise Problem(f"{path.name} is a directory", "name the files themselves")
+    require_file(path)
     try:
         content = path.read_bytes()
         if content.startswith(b"\x1f\x8b"):
             content = gzip.decompress(content)
-    except FileNotFoundError:
-        raise Problem(f"There is no file {path.name}", "check the path") from None
     except (EOFError, zlib.error, gzip.BadGzipFile):
         raise Problem(f"{path.name} is a gzip file that is damaged or cut short", "copy it again") from None
     except OSError as error:

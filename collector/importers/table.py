@@ -29,7 +29,7 @@ from collector.importers.columns import (
     text,
     whole,
 )
-from collector.importers.lines import numbered_lines
+from collector.importers.lines import numbered_lines, require_file
 from collector.importers.options import Applications, check_keys, value_of
 from collector.importers.records import (
     Denial,
@@ -355,8 +355,7 @@ def _xlsx(path: Path, plan: _Plan) -> Numbered:
 
 
 def _sheet(path: Path, name: str | None) -> Any:
-    if not path.is_file():
-        raise Problem(f"There is no file {path.name}", "check the path")
+    require_file(path)
     book = _opened(path, lambda: load_workbook(path, read_only=True, data_only=True))
     if name is None:
         return book.worksheets[0]
@@ -375,8 +374,7 @@ def _opened(path: Path, act: Callable[[], Any]) -> Any:
 
 
 def _parquet(path: Path, plan: _Plan) -> Numbered:
-    if not path.is_file():
-        raise Problem(f"There is no file {path.name}", "check the path")
+    require_file(path)
     try:
         table = pl.scan_parquet(path, glob=False)
         header = table.collect_schema().names()

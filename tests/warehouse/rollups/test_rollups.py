@@ -134,16 +134,18 @@ def test_pause_and_idle_are_told_apart_on_whole_gaps(filled: Engine) -> None:
     assert demand(filled, basis="active")[1] == (1, 1, 70, {0: 55, 1: 5})
 
 
-def test_what_lands_later_can_turn_a_pause_of_the_hour_before_idle(filled: Engine) -> None:
-    parts = Part(30, 50), Part(50, 60, "no_input"), Part(60, 70, "no_input")
-    rig.session(filled, 1, 30, None)
-    rig.arrive(filled, rig.segments(1, parts[:2]))
+def test_what_lands_after_midnight_can_turn_a_pause_of_the_day_before_idle(filled: Engine) -> None:
+    midnight = 24 * 60
+    parts = Part(midnight - 30, midnight - 10), Part(midnight - 10, midnight + 10, "no_input")
+    rows = rig.segments(1, parts)
+    rig.session(filled, 1, midnight - 30, None)
+    rig.arrive(filled, [row for row in rows if row.start_ms < at(midnight)])
     rollups.update(filled)
-    assert uses(filled, "pause_ms") == [(0, 1, 10)]
-    rig.arrive(filled, [row for row in rig.segments(1, parts) if row.start_ms >= at(60)])
+    assert uses(filled, "run_ms", "pause_ms") == [(23, 1, 30, 10)]
+    rig.arrive(filled, [row for row in rows if row.start_ms >= at(midnight)])
     rollups.update(filled)
-    assert uses(filled, "run_ms", "pause_ms") == [(0, 1, 30, 0), (1, 1, 10, 0)]
-    assert demand(filled, basis="busy") == [(0, 1, 30, {0: 40, 1: 20})]
+    assert uses(filled, "run_ms", "pause_ms") == [(23, 1, 30, 0)]
+    assert demand(filled, basis="busy") == [(23, 1, midnight - 30, {0: 40, 1: 20})]
 
 
 def test_nothing_is_written_when_nothing_has_changed(filled: Engine) -> None:
@@ -201,17 +203,22 @@ def test_a_project_entry_divides_the_hour_and_its_correction_counts_instead(fill
 
 
 def test_time_goes_to_the_project_of_the_instance_that_had_the_focus_last(filled: Engine) -> None:
-    parts = Part(0, 20, instance=1), Part(20, 40, instance=2), Part(40, 300, "background")
-    rig.session(filled, 1, 0, 300)
-    rig.enter(filled, 1, "one", 0, instance=1)
-    rig.enter(filled, 1, "two", 0, instance=2)
-    late = [row for row in rig.segments(1, parts) if at(20) <= row.start_ms < at(40)]
-    rig.arrive(filled, [row for row in rig.segments(1, parts) if row not in late])
+    evening = -120
+    parts = (
+        Part(evening, evening + 20, instance=1),
+        Part(evening + 20, evening + 40, instance=2),
+        Part(evening + 40, 60, "background"),
+    )
+    rig.session(filled, 1, evening, 60)
+    rig.enter(filled, 1, "one", evening, instance=1)
+    rig.enter(filled, 1, "two", evening, instance=2)
+    late = rig.segments(1, parts[1:2])
+    rig.arrive(filled, [*rig.segments(1, parts[:1]), *rig.segments(1, parts[2:])])
     rollups.update(filled)
-    assert uses(filled, "project", "run_ms")[-1] == (4, 1, "one", 60)
+    assert uses(filled, "project", "run_ms") == [(0, 1, "one", 60)]
     rig.arrive(filled, late)
     rollups.update(filled)
-    assert uses(filled, "project", "run_ms")[-1] == (4, 1, "two", 60)
+    assert uses(filled, "project", "run_ms") == [(0, 1, "two", 60)]
 
 
 def test_accounts_that_turn_out_to_be_one_person_count_once_from_the_start(filled: Engine) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections import defaultdict
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -12,7 +13,10 @@ from typing import Any, NamedTuple
 import pytest
 
 from collector.importers.records import Event, Hold, Options, SetAside, StoredEvent, Tally
-from collector.importers.sysmon import pair, read
+from collector.importers.sysmon import pair
+from collector.importers.sysmon import read as events_of
+from collector.importing import import_files
+from warehouse.store import open_warehouse, read
 
 pytestmark = pytest.mark.realdata
 
@@ -62,7 +66,7 @@ def instant_ms(row: dict[str, Any]) -> int:
 
 @pytest.fixture(scope="module")
 def holds(log: Path) -> list[Hold]:
-    events = [record for record in read([log], Options(), Tally()) if isinstance(record, Event)]
+    events = [record for record in events_of([log], Options(), Tally()) if isinstance(record, Event)]
     return [found.hold for found in pair([StoredEvent(*numbered) for numbered in enumerate(events)])]
 
 
@@ -97,7 +101,7 @@ def test_the_log_has_the_traps_that_it_is_known_for(rows: list[dict[str, Any]], 
 
 def test_every_line_is_an_event_or_set_aside(log: Path) -> None:
     tally = Tally()
-    records = list(read([log], Options(), tally))
+    records = list(events_of([log], Options(), tally))
     kinds = [record.kind if isinstance(record, Event) else "set aside" for record in records]
     assert {kind: kinds.count(kind) for kind in set(kinds)} == {
         "start": 1_957,
@@ -161,3 +165,59 @@ def test_an_open_session_is_known_up_to_the_next_boot_or_the_last_event_of_its_h
         who = (hold.application, hold.account.lower(), hold.host.lower(), hold.subject)
         assert hold.known_until_ms == known[who]
     assert any(hold.known_until_ms == instant_ms(boot) for hold in opened)
+
+
+# --- In the warehouse ---------------------------------------------------------------------------------------
+
+METERED = (
+    "powershell.exe",
+    "cmd.exe",
+    "notepad.exe",
+    "excel.exe",
+    "winword.exe",
+    "outlook.exe",
+    "rundll32.exe",
+)
+STORED = """
+    SELECT session.key, application.code, account.name, started_ms, ended_ms, instance_count,
+           COALESCE(SUM(CASE WHEN attention = 6 THEN end_ms - start_ms END), 0) AS held_ms
+    FROM session JOIN application ON application.id = application_id JOIN account ON account.id = account_id
+    LEFT JOIN segment ON segment.session_id = session.id
+    GROUP BY session.key, application.code, account.name, started_ms, ended_ms, instance_count
+    ORDER BY session.key
+"""
+
+
+def stored(empty: Path, folder: Path, commands: list[list[Path]]) -> list[tuple[Any, ...]]:
+    """Import some programs of the log; give the sessions with the time in which they are held."""
+    options = Options(mapping={"applications": {name: name for name in METERED}, "only_mapped": True})
+    path = folder / f"{len(list(folder.glob('*.sqlite')))}.sqlite"
+    shutil.copyfile(empty, path)
+    engine = open_warehouse(f"sqlite:///{path}")
+    for files in commands:
+        import_files(engine, "sysmon", files, options, actor="eva", at_ms=1_800_000_000_000)
+    rows = read(engine, STORED).rows()
+    engine.dispose()
+    return rows
+
+
+def test_the_log_imported_twice_or_in_halves_is_the_log_imported_once(
+    log: Path, lives: list[Life], empty_warehouse: Path, tmp_path: Path
+) -> None:
+    lines = log.read_text(encoding="utf-8").splitlines(keepends=True)
+    lines.sort(key=lambda line: json.loads(line)["UtcTime"] or "")
+    halves = [tmp_path / "first.jsonl", tmp_path / "second.jsonl"]
+    for path, half in zip(halves, (lines[:1800], lines[1800:]), strict=True):
+        path.write_text("".join(half), encoding="utf-8")
+    once = stored(empty_warehouse, tmp_path, [[log]])
+    assert stored(empty_warehouse, tmp_path, [[log], [log]]) == once
+    assert stored(empty_warehouse, tmp_path, [[halves[0]], [halves[1]]]) == once
+    assert stored(empty_warehouse, tmp_path, [[halves[1]], [halves[0]]]) == once
+    assert stored(empty_warehouse, tmp_path, [[halves[0]], [log]]) == once
+
+    counted = sorted(
+        (who[0], who[1], start, end, 0 if end is None else end - start)
+        for who, spans in sessions([life for life in lives if life.who[0] in METERED]).items()
+        for start, end in spans
+    )
+    assert sorted((row[1], row[2], row[3], row[4], row[6]) for row in once) == counted

@@ -23,6 +23,12 @@ MIGRATIONS = Path(__file__).parents[1] / "migrations"
 UPGRADE = "run `process-meter warehouse upgrade`"
 BUSY_TIMEOUT_MS = 30_000
 CONNECT_TIMEOUT_SECONDS = 10
+APPLICATION_NAME = "process-meter"
+"""What the server's list of connections shows, unless the URL has an application_name of its own."""
+POOL_SIZE, POOL_OVERFLOW = 5, 10
+"""Connections that one process keeps, and so many more while it needs them."""
+POOL_RECYCLE_SECONDS = 1_800
+"""A connection is made anew after that: no firewall between has forgotten it by then."""
 UPGRADE_LOCK = 7_306_093  # any number, the same in every process that upgrades
 
 
@@ -96,7 +102,14 @@ def _engine(url: URL) -> Engine:
         sa.event.listen(engine, "connect", _prepare_sqlite)
         return engine
     timeout = {} if "connect_timeout" in url.query else {"connect_timeout": CONNECT_TIMEOUT_SECONDS}
-    return sa.create_engine(url, connect_args=timeout, pool_pre_ping=True)
+    return sa.create_engine(
+        url,
+        connect_args={"fallback_application_name": APPLICATION_NAME, **timeout},
+        pool_pre_ping=True,
+        pool_size=POOL_SIZE,
+        max_overflow=POOL_OVERFLOW,
+        pool_recycle=POOL_RECYCLE_SECONDS,
+    )
 
 
 def _prepare_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:

@@ -24,7 +24,7 @@ from sqlalchemy.engine import URL
 from warehouse import schema
 from warehouse.landing import landed_in, let_readers_wait
 from warehouse.store.bulk import insert
-from warehouse.store.engine import writing
+from warehouse.store.engine import APPLICATION_NAME, writing
 from warehouse.store.months import DAY_MS, make_room
 from warehouse.store.url import WarehouseProblem, is_sqlite, located
 
@@ -167,6 +167,10 @@ def _driver(connection: Connection) -> sqlite3.Connection:
 
 
 def _adbc(url: URL) -> adbc.Connection:
-    uri = url.set(drivername="postgresql").render_as_string(hide_password=False)
+    named = url.update_query_dict({"fallback_application_name": APPLICATION_NAME})
+    text = named.set(drivername="postgresql").render_as_string(hide_password=False)
+    place, _, query = text.partition("?")
+    # SQLAlchemy writes a space as a plus sign, which PostgreSQL's own library takes for one.
+    uri = f"{place}?{query.replace('+', '%20')}"
     connection: adbc.Connection = adbc_driver_postgresql.dbapi.connect(uri)
     return connection

@@ -11,12 +11,15 @@ from pathlib import Path
 
 import adbc_driver_manager.dbapi as adbc
 import platformdirs
+import polars as pl
 import psycopg
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from warehouse.errors import Problem
 
+# Polars speaks up when the server gives up in the middle of an answer.
+_TROUBLES = (SQLAlchemyError, sqlite3.Error, psycopg.Error, adbc.Error, pl.exceptions.ComputeError)
 POSTGRESQL_SCHEMES = ("postgresql", "postgresql+psycopg", "postgres")
 
 
@@ -72,7 +75,7 @@ def located(url: URL) -> Iterator[None]:
     """Turn what a driver or the disk says into one line that names the warehouse."""
     try:
         yield
-    except (SQLAlchemyError, sqlite3.Error, psycopg.Error, adbc.Error, OSError) as error:
+    except (*_TROUBLES, OSError) as error:
         reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
         if url.password:
             reason = reason.replace(str(url.password), "***")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from hashlib import blake2b
 
-from collector.importers.records import Denial, Event, Reading
-from warehouse.evidence.foreign_events import StoredEvent
+from collector.importers.records import Denial, Event, Reading, StoredEvent
+
+Placed = tuple[int, int, int, StoredEvent]
+"""Instant, place among the events of that millisecond, key, event: sorts as it happened."""
 
 
 class EventKeys:
@@ -20,28 +21,22 @@ class EventKeys:
         self._source = source
         self._rows: dict[str, _Row] = {}
 
-    def placed(self, event: Event) -> StoredEvent:
-        """Return an event as it is stored; it belongs to no session yet."""
+    def placed(self, event: Event) -> Placed:
+        """Return an event with its key and its place; names of accounts and hosts in lower case."""
         server, at_ms, kind, application, account, host, subject, units = event
-        account, host = account.lower(), host.lower()
+        if not (account.islower() and host.islower()):
+            account, host = account.lower(), host.lower()
+            event = Event(server, at_ms, kind, application, account, host, subject, units)
         row = self._rows.get(server)
         if row is None or row.at_ms != at_ms:
             row = self._rows[server] = _Row(at_ms)
-        said = (self._source, server, str(at_ms), kind, application, account, host, subject, str(units))
-        content = "\0".join(said)
-        ordinal, sequence = row.counted(content)
-        return StoredEvent(
-            _number(f"{content}\0{ordinal}"),
-            at_ms,
-            sequence,
-            kind,
-            application,
-            account,
-            host,
-            subject,
-            units,
-            None,
+        content = (
+            f"{self._source}\0{server}\0{at_ms}\0{kind}\0{application}\0{account}\0{host}\0{subject}\0{units}"
         )
+        ordinal, sequence = row.counted(content)
+        short = blake2b(f"{content}\0{ordinal}".encode(errors="backslashreplace"), digest_size=8)
+        key = int.from_bytes(short.digest(), "big", signed=True)
+        return at_ms, sequence, key, StoredEvent(key, event)
 
 
 class _Row:
@@ -52,13 +47,13 @@ class _Row:
     def __init__(self, at_ms: int) -> None:
         self.at_ms = at_ms
         self.total = 0
-        self._seen: Counter[str] = Counter()
+        self._seen: dict[str, int] = {}
 
     def counted(self, content: str) -> tuple[int, int]:
         """Return how many equal ones, and how many at all, came before it in the row."""
-        ordinal, sequence = self._seen[content], self.total
-        self._seen[content] += 1
-        self.total += 1
+        ordinal, sequence = self._seen.get(content, 0), self.total
+        self._seen[content] = ordinal + 1
+        self.total = sequence + 1
         return ordinal, sequence
 
 
@@ -86,8 +81,3 @@ def reading_key(source: str, reading: Reading) -> str:
 def digest(content: str) -> str:
     """Return a short name of a text that no other text has."""
     return blake2b(content.encode(errors="backslashreplace"), digest_size=16).hexdigest()
-
-
-def _number(content: str) -> int:
-    short = blake2b(content.encode(errors="backslashreplace"), digest_size=8)
-    return int.from_bytes(short.digest(), signed=True)

@@ -16,17 +16,17 @@ from collector.importers.records import (
     SetAside,
 )
 from collector.importing import judging, whole
-from collector.importing.content import DenialKeys, EventKeys, digest
+from collector.importing.content import DenialKeys, EventKeys, Placed, digest
 from collector.importing.report import Report
 from collector.importing.sources import Source
 from collector.importing.whole import Target
 from collector.importing.windows import new_ones, take_in
 from warehouse.evidence.batches import QuarantineRow
-from warehouse.evidence.foreign_events import Pool, StoredEvent, unpaired_ends
+from warehouse.evidence.foreign_events import Pool, unpaired_ends
 from warehouse.evidence.foreign_records import set_aside, state_capacity
 from warehouse.evidence.foreign_sessions import Written
 
-CHUNK = 250_000
+CHUNK = 100_000
 """Records, and stored events, that are in memory at once."""
 KEPT_OF_A_RECORD = 500
 
@@ -38,7 +38,7 @@ class Intake:
         self._target, self._source, self._report, self._chunk = target, source, report, chunk
         self._event_keys, self._denial_keys = EventKeys(source.name), DenialKeys(source.name)
         self._waiting: dict[type, list[Any]] = defaultdict(list)
-        self._events: dict[str, list[StoredEvent]] = defaultdict(list)
+        self._events: dict[str, list[Placed]] = defaultdict(list)
         self._first_id: int | None = None
         self._changed: set[int] = set()
         self._touched_from: dict[Pool, int] = {}
@@ -121,15 +121,15 @@ class Intake:
                 self._report.known[kind] += len(given) - put(self._target, given)
         self._put_aside(waiting[SetAside])
 
-    def _put_events(self, pool: Pool, events: list[StoredEvent]) -> None:
+    def _put_events(self, pool: Pool, events: list[Placed]) -> None:
         new = new_ones(self._target, pool, events)
-        fresh = {event.key for event in new}
-        self._report.known.update(event.kind for event in events if event.key not in fresh)
+        fresh = {event[2] for event in new}
+        self._report.known.update(event[3].event.kind for event in events if event[2] not in fresh)
         if not new:
             return
         assert self._source.pair is not None  # noqa: S101 - who gives halves of sessions can pair them
         taken = take_in(self._target, pool, self._source.pair, new, self._chunk)
-        self._touched_from[pool] = min(new[0].at_ms, self._touched_from.get(pool, new[0].at_ms))
+        self._touched_from[pool] = min(new[0][0], self._touched_from.get(pool, new[0][0]))
         for written in taken.written:
             self._count(written)
         for trouble, hold in taken.refused:

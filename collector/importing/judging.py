@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from itertools import pairwise
+from functools import lru_cache
 
 from collector.importers.records import Denial, Event, Hold, Installation, Reading
 
@@ -12,6 +12,8 @@ LAST_MS = 4_102_444_800_000
 LONGEST_NAME = 500
 MOST_UNITS = 2**31 - 1
 
+_UNNAMED = ("restart", "mark")
+
 BAD_TIME = "a time before 1970 or after 2099"
 BAD_NAME = f"a name that is missing, or of more than {LONGEST_NAME} characters"
 BAD_COUNT = "a number that is negative or too large"
@@ -19,34 +21,40 @@ BAD_COUNT = "a number that is negative or too large"
 
 def event_trouble(event: Event) -> str | None:
     """Return why an event cannot be stored; None: it can."""
-    if not 0 <= event.at_ms < LAST_MS:
+    server, at_ms, kind, application, account, host, subject, units = event
+    if not 0 <= at_ms < LAST_MS:
         return BAD_TIME
-    if not 0 <= event.units <= MOST_UNITS:
+    if not 0 <= units <= MOST_UNITS:
         return BAD_COUNT
-    if event.kind in ("restart", "mark"):
-        return None
-    names = (event.application, event.account, event.host)
-    if (
-        event.kind == "end" and event.subject
-    ):  # its subject says enough: not all logs name who ended a process
-        return _name_trouble(optional=(*names, event.subject, event.server))
-    return _name_trouble(*names, optional=(event.subject, event.server))
+    if kind in _UNNAMED:
+        return _name_trouble((), (server,))
+    return _name_trouble((application, account, host), (server,)) or (subject and _name_trouble((subject,)))
 
 
 def hold_trouble(hold: Hold) -> str | None:
     """Return why a session cannot be stored; None: it can."""
     end = hold.known_until_ms if hold.ended_ms is None else hold.ended_ms
-    if not (0 <= hold.started_ms < LAST_MS and 0 <= end < LAST_MS):
+    if not 0 <= hold.started_ms < LAST_MS or not 0 <= end < LAST_MS:
         return BAD_TIME
     if end < hold.started_ms:
         return "it ends before it starts"
-    if any(not 0 <= step.units <= MOST_UNITS for step in hold.steps) or hold.instance_count < 0:
-        return BAD_COUNT
-    times = [step.at_ms for step in hold.steps]
-    if times and (times[0] != hold.started_ms or any(later <= before for before, later in pairwise(times))):
-        return "its steps are not in order of time from its start"
-    optional = (hold.subject, hold.key, hold.project or "", hold.application_version or "")
-    return _name_trouble(hold.application, hold.account, hold.host, optional=optional)
+    return (
+        _steps_trouble(hold)
+        or _name_trouble((hold.application, hold.account, hold.host))
+        or _name_trouble((), (hold.project or "", hold.application_version or ""))
+        or (BAD_NAME if len(hold.key) > LONGEST_NAME or len(hold.subject) > LONGEST_NAME else None)
+    )
+
+
+def _steps_trouble(hold: Hold) -> str | None:
+    before = hold.started_ms - 1
+    for place, step in enumerate(hold.steps):
+        if step.at_ms <= before or (place == 0 and step.at_ms != hold.started_ms):
+            return "its steps are not in order of time from its start"
+        if not 0 <= step.units <= MOST_UNITS:
+            return BAD_COUNT
+        before = step.at_ms
+    return None if 0 <= hold.instance_count <= MOST_UNITS else BAD_COUNT
 
 
 def reading_trouble(reading: Reading) -> str | None:
@@ -57,7 +65,7 @@ def reading_trouble(reading: Reading) -> str | None:
     if any(count is not None and not 0 <= count <= MOST_UNITS for count in counts):
         return BAD_COUNT
     names = () if reading.application is None else (reading.application,)
-    return _name_trouble(*names, optional=(reading.server,))
+    return _name_trouble(names, (reading.server,))
 
 
 def denial_trouble(denial: Denial) -> str | None:
@@ -66,8 +74,7 @@ def denial_trouble(denial: Denial) -> str | None:
         return BAD_TIME
     if not 0 <= denial.units <= MOST_UNITS:
         return BAD_COUNT
-    optional = (denial.server, denial.account, denial.host)
-    return _name_trouble(denial.application, optional=optional)
+    return _name_trouble((denial.application,), (denial.server, denial.account, denial.host))
 
 
 def installation_trouble(installation: Installation) -> str | None:
@@ -77,15 +84,12 @@ def installation_trouble(installation: Installation) -> str | None:
     except ValueError:
         return "a day that is none"
     optional = (installation.version, installation.application or "")
-    return _name_trouble(installation.host, installation.program, optional=optional)
+    return _name_trouble((installation.host, installation.program), optional)
 
 
-def _name_trouble(*needed: str, optional: tuple[str, ...] = ()) -> str | None:
-    """PostgreSQL takes no NUL, and no index takes a name of any length."""
-    for name in needed:
-        if not name or len(name) > LONGEST_NAME or "\0" in name:
-            return BAD_NAME
-    for name in optional:
-        if len(name) > LONGEST_NAME or "\0" in name:
-            return BAD_NAME
-    return None
+@lru_cache(maxsize=1 << 16)
+def _name_trouble(needed: tuple[str, ...], optional: tuple[str, ...] = ()) -> str | None:
+    """Judge names: PostgreSQL takes no NUL, and no index takes a name of any length."""
+    if all(needed) and not any(len(name) > LONGEST_NAME or "\0" in name for name in (*needed, *optional)):
+        return None
+    return BAD_NAME

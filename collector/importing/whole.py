@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from collector.importers.records import Denial, Hold, Installation, Reading
+from collector.importers.records import Denial, Event, Hold, Installation, Reading
 from collector.importing.content import reading_key
 from warehouse.evidence.foreign_names import Names
 from warehouse.evidence.foreign_records import (
@@ -45,6 +45,13 @@ def foreign_session(target: Target, hold: Hold) -> ForeignSession:
     )
 
 
+def learn(names: Names, sessions: Iterable[ForeignSession], events: Iterable[Event] = ()) -> None:
+    """Make sure that everything which sessions and events name is known."""
+    named = {session[1:4] for session in sessions} | {event[3:6] for event in events}
+    applications, accounts, hosts = zip(*named, strict=True) if named else ((), (), ())
+    names.learn(applications, accounts, hosts)
+
+
 def put_holds(target: Target, holds: Iterable[Hold]) -> tuple[Written, int]:
     """Store sessions; of two that are one the one that knows more counts, the first of two that know alike.
 
@@ -62,11 +69,7 @@ def put_holds(target: Target, holds: Iterable[Hold]) -> tuple[Written, int]:
     better = [
         session for key, session in best.items() if key not in stored or _knows(session) > _knew(stored[key])
     ]
-    target.names.learn(
-        {session.application for session in better},
-        {session.account for session in better},
-        {session.host for session in better},
-    )
+    learn(target.names, better)
     return put_sessions(target.connection, target.origin, target.names, better, stored), len(stored)
 
 

@@ -11,7 +11,6 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from warehouse import schema
-from warehouse.evidence.foreign_names import Names
 from warehouse.evidence.inserting import append
 
 _event = schema.foreign_event
@@ -92,25 +91,19 @@ def events_between(connection: Connection, pool: Pool, from_ms: int, to_ms: int)
     ]
 
 
-def add_events(connection: Connection, pool: Pool, names: Names, events: Sequence[StoredEvent]) -> None:
-    """Store events that are not stored yet; their names have been learned."""
-    rows = [
-        (
-            event.key,
-            *pool,
-            event.at_ms,
-            event.sequence,
-            event.kind,
-            names.applications.get(event.application),
-            names.accounts.get(event.account),
-            names.hosts.get(event.host),
-            event.subject,
-            event.units,
-            event.session_key,
-        )
-        for event in events
-    ]
-    append(connection, _event, [column.name for column in _event.columns], rows)
+EventRow = tuple[int, int, int, str, int | None, int | None, int | None, str, int, str | None]
+"""`StoredEvent`, with ids in the place of names."""
+
+
+def add_events(connection: Connection, pool: Pool, rows: Sequence[EventRow]) -> None:
+    """Store events that are not stored yet."""
+    append(connection, _event, _ROW, [(*pool, *row) for row in rows])
+
+
+_ROW = (
+    *("source", "server", "key", "at_ms", "sequence", "kind", "application_id", "account_id", "host_id"),
+    *("subject", "units", "session_key"),
+)
 
 
 def link_events(connection: Connection, links: Iterable[tuple[int, str | None]]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -11,25 +10,19 @@ from sqlalchemy import Connection
 from warehouse.evidence.foreign_lists import among, one_list, run_among
 from warehouse.evidence.inserting import append
 from warehouse.evidence.stored import QUARTER_MS as QUARTER
+from warehouse.landing import let_readers_wait
 from warehouse.store.months import DAY_MS, make_room
 
-
-class Piece(NamedTuple):
-    """A stretch of constant evidence of one session, not cut yet; the attention as its position."""
-
-    session_id: int
-    start_ms: int
-    end_ms: int
-    attention: int
-    units: int
-    since_ms: int
-
+Piece = tuple[int, int, int, int, int, int]
+"""A stretch of constant evidence of one session, not cut yet: session, start, end, position of its attention,
+units, last input."""
+_PIECE = ("session_id", "start_ms", "end_ms", "attention", "units", "since_ms")
 
 _scratch = sa.MetaData()
 _piece = sa.Table(
     "import_piece",
     _scratch,
-    *(sa.Column(name, sa.BigInteger, nullable=False) for name in Piece._fields),
+    *(sa.Column(name, sa.BigInteger, nullable=False) for name in _PIECE),
     prefixes=["TEMPORARY"],
 )
 _quarter = sa.Table(  # SQLite's wheel has no generate_series
@@ -49,10 +42,10 @@ def drop_scratch(connection: Connection) -> None:
 
 def lay_out(connection: Connection, pieces: Sequence[Piece]) -> None:
     """Put pieces in the scratch table, in the order in which their segments are to be stored."""
-    append(connection, _piece, Piece._fields, pieces)
+    append(connection, _piece, _PIECE, pieces)
     if connection.dialect.name == "sqlite" and pieces:
         known = connection.scalar(sa.select(sa.func.max(_quarter.c.place)))
-        longest = max((piece.end_ms - 1) // QUARTER - piece.start_ms // QUARTER for piece in pieces)
+        longest = max((piece[2] - 1) // QUARTER - piece[1] // QUARTER for piece in pieces)
         first = -1 if known is None else known
         append(connection, _quarter, ["place"], [(place,) for place in range(first + 1, longest + 1)])
 
@@ -121,14 +114,24 @@ def drop_segments(connection: Connection, sessions: Collection[int]) -> None:
 
 def store_pieces(connection: Connection, at_ms: int) -> None:
     """Cut what is laid out, store it as segments, and clear the scratch table."""
-    make_room(
-        connection, connection.scalars(sa.text(_DAYS)) if connection.dialect.name == "postgresql" else ()
-    )
+    if connection.dialect.name == "postgresql":
+        make_room(connection, connection.scalars(sa.text(_DAYS)))
     statement = _STORE.format(cut=_CUTS[connection.dialect.name])
     connection.execute(sa.text(statement), {"at_ms": at_ms})
     connection.execute(sa.delete(_piece))
 
 
+def land_pieces(connection: Connection, at_ms: int) -> None:
+    """Note in bulk, as `landing.land` does one by one, that segments came to the sessions laid out."""
+    let_readers_wait(connection)
+    connection.execute(sa.text(_LAND), {"at_ms": at_ms})
+
+
+_LAND = """
+    INSERT INTO landing (session_id, from_ms, to_ms, replaced, at_ms)
+    SELECT session_id, min(start_ms), max(end_ms), FALSE, :at_ms FROM import_piece
+    GROUP BY session_id ORDER BY session_id
+"""
 _DAYS = f"""
     SELECT DISTINCT day FROM import_piece
     CROSS JOIN generate_series(start_ms / {DAY_MS}, (end_ms - 1) / {DAY_MS}) AS days(day)

@@ -17,6 +17,7 @@ from warehouse.evidence.foreign_segments import (
     Piece,
     differing,
     drop_segments,
+    land_pieces,
     lay_out,
     store_pieces,
     take_back,
@@ -74,6 +75,11 @@ class Stored(NamedTuple):
     segments_end_ms: int | None
     """End of its last segment."""
 
+    @property
+    def known_end_ms(self) -> int:
+        """Up to where it has segments."""
+        return self.segments_end_ms or self.started_ms
+
 
 @dataclass
 class Written:
@@ -120,23 +126,22 @@ def put_sessions(  # noqa: PLR0913, PLR0917 - what is given, what is there, and 
     fresh = list(zip(_new_ids(connection, len(new)), new, strict=True))
     known = [(stored[session.key], session) for session in sessions if session.key in stored]
     growing = [pair for pair in known if _only_grows(*pair, touched_from)]
-    replaced = _replace(connection, [pair for pair in known if not _only_grows(*pair, touched_from)])
+    replaced = _replace(
+        connection, [pair for pair in known if not _only_grows(*pair, touched_from)], origin.at_ms
+    )
     told = _update(connection, known)
     _insert(connection, origin, names, fresh)
-    grown = [(old.id, session, old.segments_end_ms or old.started_ms) for old, session in growing]
-    added = [*grown, *((number, session, session.started_ms) for number, session in fresh)]
-    landed = [*replaced, *_add_segments(connection, origin, added)]
-    _land(connection, landed, origin.at_ms)
-    changed = told | ({old.id for old, _ in known} & {row.session_id for row in landed})
-    return Written([number for number, _ in fresh], changed)
+    _add_segments(connection, growing, fresh, origin.at_ms)
+    grown = {old.id for old, session in growing if session.known_end_ms > old.known_end_ms}
+    return Written([number for number, _ in fresh], told | replaced | grown)
 
 
 def _only_grows(old: Stored, session: ForeignSession, touched_from: Mapping[str, int] | None) -> bool:
     """Whether what is stored of an open session stays as it is."""
     if touched_from is None or old.ended_ms is not None or session.ended_ms is not None:
         return False
-    stored_until = old.segments_end_ms or old.started_ms
-    return session.known_end_ms >= stored_until and touched_from.get(old.key, stored_until) >= stored_until
+    until = old.known_end_ms
+    return session.known_end_ms >= until and touched_from.get(old.key, until) >= until
 
 
 def _pieces(number: int, session: ForeignSession, from_ms: int) -> Iterator[Piece]:
@@ -151,37 +156,46 @@ def _pieces(number: int, session: ForeignSession, from_ms: int) -> Iterator[Piec
         if start < end:
             word = "unobserved" if is_open and attention == "held" else attention
             since = session.started_ms if since_ms is None else since_ms
-            yield Piece(number, start, end, ATTENTION_PLACE[word], units, since)
+            yield number, start, end, ATTENTION_PLACE[word], units, since
 
 
-def _replace(connection: Connection, suspects: Sequence[tuple[Stored, ForeignSession]]) -> list[Landed]:
-    """Lay out sessions whose segments are other ones than before, and delete those; return what landed."""
+def _replace(
+    connection: Connection, suspects: Sequence[tuple[Stored, ForeignSession]], at_ms: int
+) -> set[int]:
+    """Store the segments of those sessions anew that have other ones now; return which these are."""
     if not suspects:
-        return []
-    pieces = [piece for old, session in suspects for piece in _pieces(old.id, session, old.started_ms)]
-    lay_out(connection, sorted(pieces))
+        return set()
+    lay_out(
+        connection,
+        sorted(piece for old, session in suspects for piece in _pieces(old.id, session, old.started_ms)),
+    )
     numbers = {old.id for old, _ in suspects}
     others = differing(connection, numbers)
     take_back(connection, numbers - others)
     drop_segments(connection, others)
-    return [
-        Landed(old.id, old.started_ms, max(old.segments_end_ms or 0, session.known_end_ms), replaced=True)
+    store_pieces(connection, at_ms)
+    landed = [
+        Landed(old.id, old.started_ms, max(old.known_end_ms, session.known_end_ms), replaced=True)
         for old, session in suspects
         if old.id in others
     ]
+    _land(connection, landed, at_ms)
+    return others
 
 
 def _add_segments(
-    connection: Connection, origin: Origin, added: Iterable[tuple[int, ForeignSession, int]]
-) -> list[Landed]:
-    """Store the segments of sessions from an instant on, and what is laid out already."""
-    made = [(number, from_ms, list(_pieces(number, session, from_ms))) for number, session, from_ms in added]
-    pieces = [piece for _, _, of_session in made for piece in of_session]
-    lay_out(connection, pieces)
-    store_pieces(connection, origin.at_ms)
-    return [
-        Landed(number, from_ms, of_session[-1].end_ms) for number, from_ms, of_session in made if of_session
-    ]
+    connection: Connection,
+    growing: Iterable[tuple[Stored, ForeignSession]],
+    fresh: Iterable[tuple[int, ForeignSession]],
+    at_ms: int,
+) -> None:
+    """Store the segments that come to sessions of which none is wrong."""
+    pieces = [piece for old, session in growing for piece in _pieces(old.id, session, old.known_end_ms)]
+    pieces += [piece for number, session in fresh for piece in _pieces(number, session, session.started_ms)]
+    if pieces:
+        lay_out(connection, pieces)
+        land_pieces(connection, at_ms)
+        store_pieces(connection, at_ms)
 
 
 def _land(connection: Connection, landed: Sequence[Landed], at_ms: int) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 from warehouse import frames, store
 from warehouse.frames.placement import place_people
 from warehouse.metrics.states import Policy, states
+from warehouse.rollups.numbers import IN_NUMBERS, as_text
 from warehouse.rollups.stretches import Stretch
 
 SESSIONS = {
@@ -53,17 +54,10 @@ class Evidence:
 
 def read(engine: Engine, stretch: Stretch, policy: Policy) -> Evidence:
     """Read what a stretch is derived from, and judge it."""
-    codes = _codes(engine, stretch)
-    window: store.Parameters = {"start_ms": stretch.from_ms, "end_ms": stretch.to_ms}
-    if codes is not None:
-        window = {**window, "applications": stretch.applications or []}
-    condition = _OVERLAPPING if codes is None else _OVERLAPPING + _OF_APPLICATIONS
-    segments = frames.segments(engine, stretch.start, stretch.end, codes).select(_OF_SEGMENTS)
-    return Evidence(
-        states(segments, policy).drop("attention", "cpu_percent", "inhibiting", "since").collect(),
-        _sessions(engine, condition, window),
-        _typed(store.read(engine, _ENTRIES.format(condition=condition), window), ENTRIES),
-    )
+    segments = frames.segments(engine, stretch.start, stretch.end, _codes(engine, stretch))
+    stated = states(segments.select(_OF_SEGMENTS), policy).select(_OF_STATED).collect()
+    numbers = stated["session"].unique()
+    return Evidence(stated, _sessions(engine, numbers), _typed(_of(engine, numbers, _ENTRIES), ENTRIES))
 
 
 _OF_SEGMENTS = (
@@ -78,8 +72,12 @@ _OF_SEGMENTS = (
     "instance",
     "since",
 )
-_OVERLAPPING = "session.started_ms < :end_ms AND (session.ended_ms IS NULL OR session.ended_ms > :start_ms)"
-_OF_APPLICATIONS = " AND session.application_id IN :applications"
+_OF_STATED = ("session", "application", "start", "end", "units", "instance", "state")
+
+
+def _of(engine: Engine, sessions: pl.Series, sql: str) -> pl.DataFrame:
+    text = sql.format(among=IN_NUMBERS[engine.dialect.name])
+    return store.read(engine, text, {"numbers": as_text(sessions)})
 
 
 def _codes(engine: Engine, stretch: Stretch) -> list[str] | None:
@@ -89,8 +87,8 @@ def _codes(engine: Engine, stretch: Stretch) -> list[str] | None:
     return [str(row[0]) for row in store.read(engine, sql, {"applications": stretch.applications}).rows()]
 
 
-def _sessions(engine: Engine, condition: str, window: store.Parameters) -> pl.DataFrame:
-    rows = store.read(engine, _SESSIONS.format(condition=condition), window)
+def _sessions(engine: Engine, numbers: pl.Series) -> pl.DataFrame:
+    rows = _of(engine, numbers, _SESSIONS)
     offices = store.read(engine, "SELECT id AS office_id, code AS office FROM office")
     known = offices.cast({"office_id": pl.Int64, "office": pl.String})
     placed = place_people(engine, rows, at="started", zone="zone")
@@ -107,12 +105,11 @@ _SESSIONS = """
     JOIN application ON application.id = session.application_id
     LEFT JOIN product ON product.id = application.product_id
     JOIN account ON account.id = session.account_id
-    WHERE {condition}
+    WHERE session.id {among}
 """
 _ENTRIES = """
-    SELECT project_entry.id AS entry, session_id AS session, instance, from_ms AS start_ms, to_ms AS end_ms,
-           project_number
-    FROM project_entry JOIN session ON session.id = project_entry.session_id WHERE {condition}
+    SELECT id AS entry, session_id AS session, instance, from_ms AS start_ms, to_ms AS end_ms, project_number
+    FROM project_entry WHERE session_id {among}
 """
 
 

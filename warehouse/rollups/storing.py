@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import polars as pl
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -12,6 +10,7 @@ from warehouse import schema
 from warehouse.evidence.inserting import append
 from warehouse.metrics.concurrency import KEYS
 from warehouse.metrics.states import BASES
+from warehouse.rollups.numbers import IN_NUMBERS, as_text
 from warehouse.rollups.stretches import Stretch
 
 
@@ -26,9 +25,8 @@ def replace_rows(connection: Connection, stretch: Stretch, uses: pl.DataFrame, d
 def _delete_uses(connection: Connection, stretch: Stretch) -> None:
     sql, values = f"DELETE FROM use_hour WHERE {_INSIDE}", _window(stretch)  # noqa: S608  a constant
     if stretch.sessions is not None:
-        # One parameter, however many sessions: SQLite takes 32,766 at most.
-        sql = f"{sql} AND session_id IN ({_NUMBERS[connection.dialect.name]})"
-        values["numbers"] = json.dumps(stretch.sessions.to_list())
+        sql = f"{sql} AND session_id {IN_NUMBERS[connection.dialect.name]}"
+        values["numbers"] = as_text(stretch.sessions)
     connection.execute(sa.text(sql), values)
 
 
@@ -49,10 +47,6 @@ def _delete_demand(connection: Connection, stretch: Stretch) -> None:
 
 
 _INSIDE = "hour_ms >= :from_ms AND hour_ms < :to_ms"
-_NUMBERS = {
-    "sqlite": "SELECT value FROM json_each(:numbers)",
-    "postgresql": "SELECT CAST(value AS BIGINT) FROM json_array_elements_text(CAST(:numbers AS JSON))",
-}
 
 
 def _window(stretch: Stretch) -> dict[str, int | str]:

@@ -11,10 +11,11 @@ from __future__ import annotations
 import polars as pl
 from sqlalchemy import Connection, Engine
 
+from warehouse import frames
 from warehouse.check import rolled_up_days
 from warehouse.check.findings import EXAMPLES, Findings, instant
 from warehouse.check.mirrored import landed_after
-from warehouse.check.rolled_up_days import DAY_MS, Odd, Unsure, policy_of
+from warehouse.check.rolled_up_days import DAY_MS, Odd, Unsure
 from warehouse.check.snapshot import Snapshot, rows
 from warehouse.check.tiling import OPEN, label
 from warehouse.money import HOUR_MS
@@ -35,12 +36,12 @@ _USED = """
                   OR held_ms < 0 OR unknown_ms < 0 OR active_ms + pause_ms + held_ms > run_ms
            ),
            min(application_id), max(application_id)
-    FROM use_hour WHERE session_id >= :first AND session_id < :until GROUP BY session_id
+    FROM use_hour GROUP BY session_id
 """
 _IN_HOURS = """
     SELECT application_id, hour_ms, CAST(sum(run_ms) AS BIGINT), CAST(sum(active_ms + pause_ms) AS BIGINT),
            CAST(sum(active_ms) AS BIGINT), CAST(sum(unit_ms) AS BIGINT)
-    FROM use_hour WHERE session_id >= :first AND session_id < :until GROUP BY application_id, hour_ms
+    FROM use_hour GROUP BY application_id, hour_ms
 """
 # All hours of a key and basis in one text, as `hour,peak,instant,level,time,level,time;...`: row by row they
 # would take longer to fetch than to check.
@@ -71,11 +72,12 @@ def check(
     landed = landed_after(engine, min(stored.landing, snapshot.newest))
     wrong = _check_use(snapshot, sessions, landed, findings)
     hours = [_hours(sessions, landed, DAY_MS), _hours(sessions, wrong, 0), _hours_of_use(snapshot, wrong)]
-    unsure = Unsure(landed + wrong, pl.concat(hours).unique())
-    is_current = stored.under == stand.current(engine, policy_of(engine)).under
+    unsure = Unsure(landed + wrong, pl.concat(hours).unique(), Odd())
+    policy = frames.policy(engine, "license")
+    is_current = stored.under == stand.current(engine, policy).under
     odd = _check_demand(snapshot, unsure, findings, is_current=is_current)
     if is_current:
-        rolled_up_days.check(engine, snapshot, unsure, odd, findings)
+        rolled_up_days.check(snapshot, known, policy, unsure._replace(demand=odd), findings)
 
 
 def _hours(sessions: pl.DataFrame, numbers: list[int], margin_ms: int) -> pl.DataFrame:
@@ -100,7 +102,7 @@ def _check_use(
     snapshot: Snapshot, sessions: pl.DataFrame, landed: list[int], findings: Findings
 ) -> list[int]:
     """Compare the use of each session with its segments; return the sessions of which it is wrong."""
-    used = snapshot.numbers_by_session(_USED, USED, {})
+    used = snapshot.numbers(_USED, USED)
     expected = sessions.select(
         "session", "application_id", "moment", "unit_ms", unknown_ms="unobserved_ms",
         run_ms=pl.col("length_ms") - pl.col("suspended_ms") - pl.col("unobserved_ms"),
@@ -135,7 +137,7 @@ def _of_use(row: dict[str, int]) -> str:
 
 def _check_demand(snapshot: Snapshot, unsure: Unsure, findings: Findings, *, is_current: bool) -> Odd:
     """Compare the area under each hour's demand with the use in it; return what of which days is wrong."""
-    used = snapshot.numbers_by_session(_IN_HOURS, IN_HOURS, {}).group_by("application_id", "hour_ms").sum()
+    used = snapshot.numbers(_IN_HOURS, IN_HOURS)
     gather = "group_concat" if snapshot.connection.dialect.name == "sqlite" else "string_agg"
     gathered = _DEMAND.format(gather=gather)
 

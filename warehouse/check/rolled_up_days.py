@@ -7,9 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 import polars as pl
-from sqlalchemy import Engine
 
-from warehouse import frames
 from warehouse.check.findings import Findings
 from warehouse.check.snapshot import Snapshot
 from warehouse.check.tiling import label
@@ -24,33 +22,30 @@ DAYS = 3
 DAY_MS = 86_400_000
 MEASURED = ("active_ms", "pause_ms", "held_ms", "unknown_ms")
 
-_OF_DAY = """
-    session.started_ms < :until AND (session.ended_ms IS NULL OR session.ended_ms > :first)
-"""
-_SEGMENTS = f"""
+_SEGMENTS = """
     SELECT segment.session_id, application.code, start_ms, end_ms, attention, cpu_percent, units,
            CASE WHEN inhibiting THEN 1 ELSE 0 END, since_ms
     FROM segment JOIN session ON session.id = segment.session_id
     JOIN application ON application.id = session.application_id
-    WHERE {_OF_DAY} ORDER BY segment.session_id, start_ms
-"""  # noqa: S608  a constant of this module
+    WHERE segment.session_id IN :sessions ORDER BY segment.session_id, start_ms
+"""
 _SEGMENT = pl.Schema(
     {
         "session": pl.Int64, "application": pl.String, "start": pl.Int64, "end": pl.Int64,
-        "attention": pl.UInt32, "cpu_percent": pl.Float64, "units": pl.Int64, "inhibiting": pl.Int64,
+        "attention": pl.Int64, "cpu_percent": pl.Float64, "units": pl.Int64, "inhibiting": pl.Int64,
         "since": pl.Int64,
     }
 )  # fmt: skip
-_SESSIONS = f"""
+_SESSIONS = """
     SELECT session.id, application.code, product.code,
-           CASE WHEN account.shared THEN NULL ELSE account.person_id END, account.id,
+           CASE WHEN NOT account.shared THEN coalesce(account.person_id, -account.id) END, account.id,
            coalesce(session.client_device_id, -session.host_id), session.started_ms, session.ended_ms,
            coalesce(product.token_weight, 1)
     FROM session JOIN application ON application.id = session.application_id
     LEFT JOIN product ON product.id = application.product_id
     JOIN account ON account.id = session.account_id
-    WHERE {_OF_DAY}
-"""  # noqa: S608  a constant of this module
+    WHERE session.id IN :sessions
+"""
 _SESSION = pl.Schema(
     {
         "session": pl.Int64, "application": pl.String, "product": pl.String, "person": pl.Int64,
@@ -74,12 +69,12 @@ _PEAK = pl.Schema(
     }
 )  # fmt: skip
 _NEXT = "SELECT min(hour_ms) FROM demand_hour WHERE hour_ms >= :from_ms"
-_ENDS = "SELECT min(hour_ms), max(hour_ms) FROM demand_hour"
+# Apart each is a look at an end of the index, together they are a walk through it.
+_ENDS = "SELECT (SELECT min(hour_ms) FROM demand_hour), (SELECT max(hour_ms) FROM demand_hour)"
 
 
-def policy_of(engine: Engine) -> Policy:
-    """Return the policy that the rollups are derived under."""
-    return frames.policy(engine, "license")
+Odd = set[tuple[str, str, str, int]]
+"""Application, key, basis and day of demand that was found to be wrong already."""
 
 
 class Unsure(NamedTuple):
@@ -88,23 +83,23 @@ class Unsure(NamedTuple):
     sessions: list[int]
     hours: pl.DataFrame
     """`application_id`, `hour_ms` of demand."""
+    demand: Odd
 
 
-Odd = set[tuple[str, str, str, int]]
-"""Application, key, basis and day of demand that was found to be wrong already."""
-
-
-def check(engine: Engine, snapshot: Snapshot, unsure: Unsure, odd: Odd, findings: Findings) -> None:
-    """Measure some days anew."""
-    policy = policy_of(engine)
+def check(
+    snapshot: Snapshot, known: pl.DataFrame, policy: Policy, unsure: Unsure, findings: Findings
+) -> None:
+    """Measure some days anew; `known` is what `tiling.sessions` gave."""
     for first in _days(snapshot):
-        _check_day(snapshot, _Day(first, unsure, odd), policy, findings)
+        is_there = (pl.col("started") < first + DAY_MS) & (pl.col("ended") > first)
+        sessions = known.filter(is_there)["session"].sort().to_list()
+        _check_day(snapshot, _Day(first, sessions, unsure), policy, findings)
 
 
 class _Day(NamedTuple):
     first: int
+    sessions: list[int]
     unsure: Unsure
-    odd: Odd
 
     @property
     def start(self) -> datetime:
@@ -126,14 +121,14 @@ def _days(snapshot: Snapshot) -> list[int]:
 
 
 def _check_day(snapshot: Snapshot, day: _Day, policy: Policy, findings: Findings) -> None:
-    start, window = day.start, day.window
-    segments = pl.DataFrame(snapshot.rows(_SEGMENTS, window), schema=_SEGMENT, orient="row").with_columns(
+    start = day.start
+    segments = pl.DataFrame(snapshot.rows_of(_SEGMENTS, day.sessions), schema=_SEGMENT, orient="row")
+    segments = segments.with_columns(
         pl.col("start", "end", "since").cast(INSTANT), pl.col("inhibiting").cast(pl.Boolean),
-        attention=pl.lit(_WORDS).gather("attention"),
+        attention=pl.lit(_WORDS).gather(pl.col("attention").clip(0, len(_WORDS) - 1)),
     )  # fmt: skip
-    sessions = pl.DataFrame(snapshot.rows(_SESSIONS, window), schema=_SESSION, orient="row").with_columns(
-        pl.col("started", "ended").cast(INSTANT)
-    )
+    sessions = pl.DataFrame(snapshot.rows_of(_SESSIONS, day.sessions), schema=_SESSION, orient="row")
+    sessions = sessions.with_columns(pl.col("started", "ended").cast(INSTANT))
     stated = states(segments.lazy(), policy).collect()
     for session in _wrong_use(stated, sessions, snapshot, day):
         detail = f"its hours of use on {start:%Y-%m-%d} are not those of the policy in force"
@@ -174,7 +169,7 @@ def _wrong_peaks(
     unclear = _unclear(snapshot, day)
     for row in both.filter(differs).sort(order).iter_rows(named=True):
         name = row["application"]
-        if name in unclear or (name, row["key"], row["basis"], day.first) in day.odd:
+        if name in unclear or (name, row["key"], row["basis"], day.first) in day.unsure.demand:
             continue
         subject = f"demand for {name} by {row['key']}, {row['basis']}, on {start:%Y-%m-%d}"
         detail = f"its peak is {row['peak'] or 0:,}, its hours say {row['peak_stored'] or 0:,}"

@@ -19,6 +19,8 @@ from warehouse.store import WarehouseProblem
 WORKERS = 2
 """Connections that read at once: SQLite lets go of Python while it works."""
 TRIES = 20
+MANY = 10_000
+"""Sessions named in one statement: SQLite takes 32,766 parameters at most."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -35,6 +37,12 @@ class Snapshot:
     def rows(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
         """Run a SELECT with `:name` parameters and return its rows."""
         return rows(self.connection, sql, parameters)
+
+    def rows_of(self, sql: str, sessions: Sequence[int]) -> list[tuple[Any, ...]]:
+        """Run a SELECT with `IN :sessions` for sessions however many, and return its rows."""
+        query = sa.text(sql).bindparams(sa.bindparam("sessions", expanding=True))
+        parts = (sessions[first : first + MANY] for first in range(0, len(sessions), MANY))
+        return [tuple(row) for part in parts for row in self.connection.execute(query, {"sessions": part})]
 
     def spread(self, work: Callable[[Connection, Item], Result], items: Sequence[Item]) -> list[Result]:
         """Work on all items, on all connections at once; return the results in the order of the items."""
@@ -56,7 +64,10 @@ class Snapshot:
     def numbers_by_session(
         self, sql: str, columns: Sequence[str], parameters: Mapping[str, Any]
     ) -> pl.DataFrame:
-        """Run a SELECT over `:first <= session < :until` for all sessions, on all connections at once."""
+        """Run a SELECT over `:first <= session < :until` for all sessions, on all connections at once.
+
+        Worth it where a row is long in the making: else the threads wait for Python most of the time.
+        """
         parts = _parts(self.connection, len(self._connections))
 
         def read(connection: Connection, part: tuple[int, int]) -> pl.DataFrame:

@@ -7,7 +7,7 @@ from polars.exceptions import PolarsError
 from sqlalchemy import Engine
 
 from warehouse import store
-from warehouse.mirror import content, stored
+from warehouse.mirror import content, manifest, stored
 from warehouse.mirror.manifest import (
     REMEDY,
     Manifest,
@@ -43,7 +43,7 @@ def manifest_of(engine: Engine) -> Manifest | None:
 
 def scan(engine: Engine, file: MirrorFile) -> pl.LazyFrame:
     """Return every segment of one file, in the columns `SEGMENTS`."""
-    return pl.scan_parquet(folder_of(engine) / file.name).select(*stored.SEGMENTS)
+    return manifest.scan(folder_of(engine), [file.name]).select(*stored.SEGMENTS)
 
 
 def contents(engine: Engine) -> pl.DataFrame:
@@ -54,13 +54,13 @@ def contents(engine: Engine) -> pl.DataFrame:
     Unusable
         There is no mirror, or a file of it cannot be read.
     """
-    manifest = manifest_of(engine)
-    if manifest is None:
+    known = manifest_of(engine)
+    if known is None:
         raise Unusable(f"There is no mirror in {folder_of(engine)}", REMEDY)
     with store.snapshot(engine) as now:
         codes = application_codes(now)
     applications = {code: int(number) for number, code in codes.items()}
-    sums = [_sums_of(engine, file, applications) for file in manifest.files]
+    sums = [_sums_of(engine, file, applications) for file in known.files]
     found = pl.concat([pl.DataFrame(schema=CONTENTS), *sums])
     return found.group_by("month").sum().sort("month")
 

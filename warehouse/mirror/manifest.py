@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -88,6 +88,11 @@ def folder_of(engine: Engine) -> Path:
         return Path(f"{engine.url.database}.mirror")
     name = f"mirror-{landing.identity(engine)}"
     return platformdirs.user_data_path("process-meter", appauthor=False) / name
+
+
+def scan(folder: Path, names: Iterable[str]) -> pl.LazyFrame:
+    """Return the rows of files, one after the other; a folder may have any name."""
+    return pl.scan_parquet([folder / name for name in names], glob=False, hive_partitioning=False)
 
 
 def load(folder: Path) -> Manifest:

@@ -17,7 +17,16 @@ from sqlalchemy import Engine
 
 from warehouse import store
 from warehouse.mirror import stored, tail
-from warehouse.mirror.manifest import REMEDY, Manifest, MirrorFile, Unusable, folder_of, load, require_ours
+from warehouse.mirror.manifest import (
+    REMEDY,
+    Manifest,
+    MirrorFile,
+    Unusable,
+    folder_of,
+    load,
+    require_ours,
+    scan,
+)
 from warehouse.mirror.months import bounds, month_of
 from warehouse.periods import INSTANT
 
@@ -165,25 +174,23 @@ def _frame(
     fresh = {str(key[0]): frame.select(*stored.SEGMENTS) for key, frame in newer.items()}
     filed = {part.month: part for part in parts}
     frames: list[pl.LazyFrame] = []
-    whole: list[Path] = []
+    whole: list[str] = []
     for month in sorted({*filed, *fresh}):
         part = filed.get(month)
         if part and part.rows is None and len(part.files) == 1 and month not in touched | fresh:
-            whole.append(folder / part.files[0].name)
+            whole.append(part.files[0].name)
             continue
-        frames += [
-            *_scan(whole, applications),
-            *_month(folder, part, touched.get(month), fresh.get(month), applications),
-        ]
+        frames += _scan(folder, whole, applications)
+        frames += _month(folder, part, touched.get(month), fresh.get(month), applications)
         whole = []
-    frames += _scan(whole, applications)
+    frames += _scan(folder, whole, applications)
     return pl.concat(frames) if frames else pl.LazyFrame(schema=stored.SEGMENTS)
 
 
-def _scan(paths: list[Path], applications: Sequence[str] | None) -> list[pl.LazyFrame]:
-    if not paths:
+def _scan(folder: Path, names: list[str], applications: Sequence[str] | None) -> list[pl.LazyFrame]:
+    if not names:
         return []
-    found = pl.scan_parquet(paths)
+    found = scan(folder, names)
     return [found if applications is None else found.filter(pl.col("application").is_in(applications))]
 
 
@@ -197,7 +204,7 @@ def _month(
     """Return one month in order: what stands before the first session that is touched needs no sorting."""
     if part is None:
         return [] if fresh is None else [fresh.lazy()]
-    wanted = [_scan([folder / file.name], applications)[0] for file in part.files]
+    wanted = [frame for file in part.files for frame in _scan(folder, [file.name], applications)]
     if part.rows is not None:
         wanted = [frame.filter(part.rows) for frame in wanted]
     if stretches is None and fresh is None and len(wanted) == 1:

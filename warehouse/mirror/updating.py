@@ -30,6 +30,7 @@ from warehouse.mirror.manifest import (
     load,
     require_ours,
     save,
+    scan,
 )
 from warehouse.mirror.months import bounds, month_of
 
@@ -242,7 +243,7 @@ class _Update:
     def _scan(self, files: list[MirrorFile]) -> pl.LazyFrame:
         if not files:
             return pl.LazyFrame(schema=stored.SEGMENTS)
-        return pl.scan_parquet([self.folder / file.name for file in files])
+        return scan(self.folder, (file.name for file in files))
 
     def _written(self, month: str, segments: pl.DataFrame) -> list[MirrorFile]:
         return [] if segments.is_empty() else [write(self.folder, month, segments, self._applications)]

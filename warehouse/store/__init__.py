@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from warehouse import schema
 from warehouse.store.engine import MIGRATIONS, open_warehouse, revision_of, revisions, upgrade, writing
 from warehouse.store.snapshot import Snapshot, snapshot
-from warehouse.store.transport import Parameters, append, positional, read, sqlite_rows
+from warehouse.store.transport import Parameters, append, positional, read
 from warehouse.store.url import WarehouseProblem, default_url, located, place
 
 __all__ = [
@@ -27,7 +27,6 @@ __all__ = [
     "read",
     "revisions",
     "snapshot",
-    "sqlite_rows",
     "status",
     "upgrade",
     "writing",

@@ -413,6 +413,15 @@ def test_a_renamed_application_is_read_under_its_new_name(engine: Engine) -> Non
     _require_equal(engine, window)
 
 
+def test_a_folder_may_have_any_name(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PROCESS_METER_MIRROR", str(tmp_path / "a [b]*?" / "month=9"))
+    furnish(engine)
+    whole_session(engine, 1, NEW_YEAR_MS, NEW_YEAR_MS + DAY_MS)
+    mirror.update(engine)
+    _require_equal(engine, [NEW_YEAR_MS, NEW_YEAR_MS + DAY_MS])
+    assert mirror.contents(engine).equals(mirror.stored_contents(engine))
+
+
 def test_a_frame_made_before_an_update_is_collected_after_it(engine: Engine) -> None:
     furnish(engine)
     whole_session(engine, 1, NEW_YEAR_MS, NEW_YEAR_MS + DAY_MS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,8 @@ import polars as pl
 from sqlalchemy import Engine
 from sqlalchemy.engine import URL
 
-from warehouse.store.transport import Parameters, _adbc, _driver, positional
+from warehouse.store.arrow import answering_in_arrow, as_of_one_instant
+from warehouse.store.transport import Parameters, _driver, positional
 from warehouse.store.url import is_sqlite, located
 
 
@@ -56,9 +57,9 @@ def snapshot(engine: Engine) -> Iterator[Snapshot]:
             connection.exec_driver_sql("BEGIN")
             yield Snapshot(engine.url, cursor)
         return
-    with located(engine.url):
-        opened = _adbc(engine.url)
-    with opened, opened.cursor() as cursor:
+    with ExitStack() as opened:
         with located(engine.url):
-            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        yield Snapshot(engine.url, cursor)
+            arrow = opened.enter_context(answering_in_arrow(engine))
+            opened.enter_context(as_of_one_instant(arrow))
+            arrow_cursor = opened.enter_context(arrow.cursor())
+        yield Snapshot(engine.url, arrow_cursor)

@@ -14,17 +14,15 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 
-import adbc_driver_manager.dbapi as adbc
-import adbc_driver_postgresql.dbapi
 import polars as pl
 import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
-from sqlalchemy.engine import URL
 
 from warehouse import schema
 from warehouse.landing import landed_in, let_readers_wait
+from warehouse.store.arrow import answering_in_arrow
 from warehouse.store.bulk import insert
-from warehouse.store.engine import APPLICATION_NAME, writing
+from warehouse.store.engine import writing
 from warehouse.store.months import DAY_MS, make_room
 from warehouse.store.url import WarehouseProblem, is_sqlite, located
 
@@ -130,7 +128,7 @@ def _read_sqlite(engine: Engine, sql: str, values: Sequence[Scalar]) -> pl.DataF
 
 def _read_postgresql(engine: Engine, sql: str, values: Sequence[Scalar]) -> pl.DataFrame:
     bound = pl.DataFrame({str(place): [value] for place, value in enumerate(values)})
-    with _adbc(engine.url) as connection, connection.cursor() as cursor:
+    with answering_in_arrow(engine) as connection, connection.cursor() as cursor:
         cursor.execute(sql, bound if values else None)
         return cursor.fetch_polars()
 
@@ -164,13 +162,3 @@ def _driver(connection: Connection) -> sqlite3.Connection:
     driver = connection.connection.driver_connection
     assert isinstance(driver, sqlite3.Connection)  # noqa: S101
     return driver
-
-
-def _adbc(url: URL) -> adbc.Connection:
-    named = url.update_query_dict({"fallback_application_name": APPLICATION_NAME})
-    text = named.set(drivername="postgresql").render_as_string(hide_password=False)
-    place, _, query = text.partition("?")
-    # SQLAlchemy writes a space as a plus sign, which PostgreSQL's own library takes for one.
-    uri = f"{place}?{query.replace('+', '%20')}"
-    connection: adbc.Connection = adbc_driver_postgresql.dbapi.connect(uri)
-    return connection

@@ -141,6 +141,8 @@ class _File:
             if header or self.places is None:
                 whose = f"The header of {self.path.name}" if header else "The mapping's 'fields'"
                 self.places = _places(header or self.fields, whose)
+            if header:
+                self.tally.skipped["headers"] += 1
             record = None if header else self._record(line, self.places)
             if isinstance(record, str):
                 yield SetAside(f"{self.path.name}, line {number}", record, _kept(line, self.places))

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from collector.importers.lines import require_file
 from collector.importers.records import Options, Record, Tally
@@ -19,7 +19,7 @@ from collector.importing.intake import CHUNK, Intake
 from collector.importing.report import FileRead, Report
 from collector.importing.sources import SOURCES, Source, check_mapping, source
 from collector.importing.whole import Target
-from warehouse import frames
+from warehouse import directory, frames
 from warehouse.errors import Problem
 from warehouse.evidence.foreign import taking_in
 from warehouse.evidence.foreign_names import Names
@@ -101,12 +101,21 @@ def import_from(  # noqa: PLR0913
         intake.take(_told(origin.read(paths, replace(options, zone=zone), tally), tally, tell))
         intake.finish(options.capacity)
         report.read, report.skipped, report.notes = tally.read, tally.skipped, tally.notes
+        report.notes += _linked(connection)
         report.open = open_sessions(connection, origin.name)
         runs = [
             ImportRunRow(origin.name, file.digest, actor, at_ms, report.counts()) for file in report.files
         ]
         add_import_runs(connection, runs)
     return report
+
+
+def _linked(connection: Connection) -> Iterator[str]:
+    """Give accounts that are new to their people by the organization's rule, and say what came of it."""
+    linked = directory.link_accounts(connection)
+    if linked.given:
+        yield f"{linked.given:,} accounts were given to their people by the organization's rule"
+    yield from linked.doubts
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""An import with its mirror and rollups killed again and again: the repeat leaves what one calm run leaves."""
+"""An import with its mirror and rollups killed again and again: the repeat leaves what a calm run leaves."""
 
 from __future__ import annotations
 

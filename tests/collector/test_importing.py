@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import polars as pl
 import pytest
 from clock_card import CARD
 from hypothesis import given, settings
@@ -17,7 +18,7 @@ from sqlalchemy import Engine
 from collector.importers.records import Options
 from collector.importing import Report, import_files, import_from
 from warehouse.errors import Problem
-from warehouse.store import open_warehouse, read
+from warehouse.store import append, open_warehouse, read
 
 NOW_MS = 1_800_000_000_000
 NO_ZONE = "times that name no zone are read as UTC, as there is no organization yet; --zone names another one"
@@ -162,6 +163,37 @@ def test_everything_can_be_recorded_as_one_application(engine: Engine, card: Pat
     assert {row[1] for row in held(engine)["session"]} == {"suite"}
     sql = "SELECT code, issued FROM capacity_reading JOIN application ON application.id = application_id"
     assert read(engine, f"{sql} ORDER BY issued").rows() == [("suite", 5), ("suite", 9)]
+
+
+def test_accounts_are_given_to_their_people_by_the_organizations_rule(engine: Engine, card: Path) -> None:
+    settings_ = '{"accounts": {"strip_domain": true}}'
+    for table, row in {
+        "organization": {
+            "id": 1,
+            "name": "Works",
+            "zone": "Europe/Berlin",
+            "currency": "EUR",
+            "settings": settings_,
+        },
+        "person": {
+            "id": 1,
+            "code": "p1",
+            "name": "Ann",
+            "employment": "employee",
+            "valid_from_on": "2020-01-01",
+        },
+        "account": {"id": 1, "name": "ann", "person_id": 1},
+    }.items():
+        append(engine, table, pl.DataFrame([row]))
+    report = bring(engine, write(card, ["100 start cad WORKS\\Ann ws1 1"]))
+    assert read(engine, "SELECT name, person_id FROM account ORDER BY id").rows() == [
+        ("ann", 1),
+        ("works\\ann", 1),
+    ]
+    assert report.notes == [
+        NO_ZONE.replace("UTC, as there is no organization yet", "Europe/Berlin, the organization's zone"),
+        "1 accounts were given to their people by the organization's rule",
+    ]
 
 
 def test_a_stated_capacity_is_one_step_however_often_it_is_stated(engine: Engine, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy import Engine
 
-from warehouse import landing, mirror, rollups, schema, store
+from warehouse import directory, landing, mirror, rollups, schema, store
 from warehouse.mirror import Mirrored
 from warehouse.rollups import RolledUp
 
@@ -26,7 +26,7 @@ class Upkeep:
 
 
 def upkeep(engine: Engine, *, now_ms: int | None = None) -> Upkeep:
-    """Update the mirror, then the rollups, and forget what both have taken in.
+    """Link new accounts to their people, update the mirror, then the rollups; forget what both have taken in.
 
     Raises
     ------
@@ -34,6 +34,8 @@ def upkeep(engine: Engine, *, now_ms: int | None = None) -> Upkeep:
         The folder of the mirror cannot be written.
     """
     now_ms = time.time_ns() // 1_000_000 if now_ms is None else now_ms
+    with store.writing(engine) as connection:
+        directory.link_accounts(connection)
     mirrored = mirror.update(engine)
     rolled_up = rollups.update(engine)
     through = 0 if rolled_up.is_overtaken else min(mirrored.landed_through, rolled_up.through)

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from apps.commands import directory_sync
 from apps.commands.options import AsJson, WarehouseUrl, now_ms, opened, print_json
 from apps.identity import operating_system_identity
 
@@ -102,6 +103,14 @@ def import_assignments(
 
 
 apps["assignment"].callback()(lambda: None)
+
+
+apps["directory"].command("sync", epilog="Example: process-meter directory sync directory.toml")(
+    directory_sync.sync
+)
+apps["directory"].command("settings", epilog="Example: process-meter directory settings rules.toml")(
+    directory_sync.settings
+)
 
 
 @apps["project"].command("list", epilog="Example: process-meter project list --json")

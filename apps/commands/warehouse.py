@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from apps.commands import keeping
 from apps.commands.options import AsJson, WarehouseUrl, opened, print_json
 
 app = typer.Typer(help="The SQL warehouse: make it, look at it, prove it, move it.", no_args_is_help=True)
@@ -105,6 +106,29 @@ def copy(
     typer.echo(
         "What is written to the old one from now on is not in it: set PROCESS_METER_WAREHOUSE everywhere."
     )
+
+
+@app.command(epilog="Example: process-meter warehouse roles --warehouse postgresql://owner@host/meter")
+def roles(
+    show: Annotated[bool, typer.Option("--show", help="Print the statements, and run none.")] = False,
+    warehouse: WarehouseUrl = None,
+) -> None:
+    """Make the roles of a PostgreSQL warehouse, each with the rights that its work needs and no more."""
+    from warehouse.roles import ROLES, apply, statements
+
+    if show:
+        typer.echo("".join(f"{statement.strip()};\n" for statement in statements()), nl=False)
+        return
+    with opened(warehouse) as engine:
+        apply(engine)
+    typer.echo(f"Ready: {', '.join(ROLES)}.")
+
+
+app.command(epilog="Example: process-meter warehouse erase p4711 --reason 'request 12 of 3 November'")(
+    keeping.erase
+)
+app.command(epilog="Example: process-meter warehouse retain --dry-run")(keeping.retain)
+app.command(epilog="Example: process-meter warehouse backup meter-2026-11-24.sqlite")(keeping.backup)
 
 
 @contextmanager

@@ -135,8 +135,9 @@ def sessions(
     Returns
     -------
     pl.LazyFrame
-        `person` (null when the account has no person or is shared), `account`, `host` and `device` (the
-        client device, else the host) are pseudonyms. `office`, `department` and `cost_center` are the
+        `person` (the account's own pseudonym while nobody knows whose it is; null when it is shared),
+        `account`, `host` and `device` (the client device, else the host) are pseudonyms; `person_id` is null
+        for both. `office`, `department` and `cost_center` are the
         person's at the session's start, null where unknown; `zone` is the home office's, else the host's.
         `ended` is null while it is open.
     """
@@ -148,7 +149,8 @@ def sessions(
     rows = store.read(engine, _SESSIONS.format(condition=condition), parameters)
     rows = place_people(engine, rows, at="started", zone="host_zone")
     names = named(engine, rows, {"person": "P", "account": "A", "host": "H", "device": "D"})
-    return typed(names.with_columns(device=pl.coalesce("device", "host")), SESSIONS)
+    known = pl.when(~pl.col("shared").cast(pl.Boolean)).then(pl.coalesce("person", "account"))
+    return typed(names.with_columns(person=known, device=pl.coalesce("device", "host")), SESSIONS)
 
 
 _SESSIONS = """
@@ -157,7 +159,8 @@ _SESSIONS = """
            CASE WHEN account.shared THEN NULL ELSE account.person_id END AS person,
            CASE WHEN account.shared THEN NULL ELSE account.person_id END AS person_id,
            account.id AS account, session.host_id AS host, session.host_id,
-           session.client_device_id AS device, session.zone AS host_zone, session.started_ms AS started,
+           account.shared, session.client_device_id AS device, session.zone AS host_zone,
+           session.started_ms AS started,
            session.ended_ms AS ended, session.end_uncertainty_ms, session.instance_count,
            session.clock_stepped, session.received_ms AS received
     FROM session

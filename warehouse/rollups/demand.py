@@ -96,8 +96,8 @@ def _counted_once(used: pl.DataFrame, sessions: pl.DataFrame, span: int) -> pl.D
 def _holders(sessions: pl.DataFrame) -> pl.DataFrame:
     """List what counts once, with its sessions: `holder`, `first_lane` (of its bases), `session` (List)."""
     nobody = pl.lit(0, pl.Int64)
-    # A session without a person is merged with no other one.
-    who = pl.coalesce("person", -pl.col("session"))
+    # A session of a shared account is merged with no other one.
+    who = pl.coalesce("person", -2 * pl.col("session") - 1)
     parts = {
         "user": (who, nobody),
         "device": (nobody, pl.col("device")),

@@ -22,7 +22,7 @@ SESSIONS = {
     "office_id": pl.Int64,
     "token_weight": pl.Int64,
 }
-"""`person` is null where the account is nobody's, or shared; `device` is below 0 where it is the host;
+"""`person` is null where the account is shared, below 0 where it is nobody's; `device` is below 0 for a host;
 `office_id` is the person's at the session's start."""
 
 ENTRIES = {
@@ -98,7 +98,7 @@ def _sessions(engine: Engine, numbers: pl.Series) -> pl.DataFrame:
 _SESSIONS = """
     SELECT session.id AS session, session.application_id,
            CASE WHEN account.shared THEN NULL ELSE account.person_id END AS person_id,
-           CASE WHEN account.shared THEN NULL ELSE account.person_id END AS person,
+           CASE WHEN NOT account.shared THEN coalesce(account.person_id, -2 * account.id) END AS person,
            coalesce(session.client_device_id, -session.host_id) AS device,
            coalesce(product.token_weight, 1) AS token_weight, session.started_ms AS started, session.zone
     FROM session

@@ -38,15 +38,34 @@ def read(files: Sequence[Path], options: Options, tally: Tally) -> Iterator[Reco
         The mapping's keys: `server` (a name that goes before each daemon's), `date` (of a file that says
         none, as a listing does: a day, or a day and a time).
 
+    A file that cannot be used beside others that can, because it is neither or because nobody says its date,
+    is set aside.
+
     Raises
     ------
     Problem
-        A file cannot be read, or is neither; its date is not known.
+        A file cannot be read, or none can be used: it is neither; its date is not known.
     """
     check_keys(options.mapping, KEYS)
     reader = _Reader(options, tally)
+    useless: list[Useless] = []
     for path in files:
-        yield from reader.records(path)
+        try:
+            yield from reader.records(path)
+        except Useless as problem:
+            useless.append(problem)
+    if useless and len(useless) == len(files):
+        raise useless[0]
+    for problem in useless:
+        yield SetAside(problem.place, problem.what, problem.what)
+
+
+class Useless(Problem):
+    """A file that says nothing which could be stored; `place` names it."""
+
+    def __init__(self, place: str, message: str, remedy: str) -> None:
+        super().__init__(f"{place}: {message}", remedy)
+        self.place, self.what = place, message
 
 
 class _Reader:
@@ -79,7 +98,7 @@ class _Reader:
         yield from _finished(part, self._tally)
         if not has_any:
             remedy = "give what `lmutil lmstat -a` printed, whole"
-            raise Problem(f"{path.name} has no output of lmstat", remedy)
+            raise Useless(path.name, "no output of lmstat", remedy)
 
     def _beginning(self, place: str, line: str, *, is_dated: bool) -> Snapshot | Listing | str | None:
         """Return what begins with a line, or why it cannot be used; None: the line belongs to what began."""
@@ -108,8 +127,9 @@ class _Reader:
 
     def _given_at(self, place: str) -> datetime:
         if self._given is None:
-            raise Problem(
-                f"{place}: what lmstat printed here has no date",
+            raise Useless(
+                place,
+                "what lmstat printed here has no date",
                 'say it in the mapping, such as date = "2016-03-30 17:02"; `lmstat -a` says its own',
             )
         return self._given

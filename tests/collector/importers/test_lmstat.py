@@ -211,7 +211,7 @@ NO_DATE = (
         (
             "lmstat v11.14.0.1\n",
             {},
-            "0.log has no output of lmstat; give what `lmutil lmstat -a` printed, whole",
+            "0.log: no output of lmstat; give what `lmutil lmstat -a` printed, whole",
         ),
         (LISTING, {}, f"0.log, line 5: {NO_DATE}"),
         ("Users of a:  (Uncounted, node-locked)\n", {}, f"0.log, line 1: {NO_DATE}"),
@@ -226,3 +226,14 @@ def test_what_cannot_be_used_is_refused(
     with pytest.raises(Problem) as caught:
         told(read, tmp_path, content, mapping=mapping)
     assert str(caught.value) == message
+
+
+def test_a_listing_without_a_date_is_set_aside_beside_files_that_say_theirs(tmp_path: Path) -> None:
+    snapshot = ONE + "Users of idle:  (Total of 1 license issued;  Total of 0 licenses in use)\n"
+    undated, neither = "what lmstat printed here has no date", "no output of lmstat"
+
+    assert told(read, tmp_path, LISTING, "lmstat v11.14.0.1\n", snapshot).records == [
+        Reading("ptc_d", AT, "idle", 1, 0, 0, 0, 0),
+        SetAside("0.log, line 5", undated, undated),
+        SetAside("1.log", neither, neither),
+    ]

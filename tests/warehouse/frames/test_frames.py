@@ -227,7 +227,7 @@ def test_a_session_shows_pseudonyms_and_where_its_person_belonged(both_engines: 
     ]
 
 
-def test_an_account_without_a_person_or_shared_shows_none(both_engines: Engine) -> None:
+def test_an_account_of_nobody_stands_for_its_person_and_a_shared_one_for_none(both_engines: Engine) -> None:
     _organization(both_engines)
     _session(both_engines, 1, account_id=3)
     _session(both_engines, 2, account_id=4, application_id=2)
@@ -237,7 +237,7 @@ def test_an_account_without_a_person_or_shared_shows_none(both_engines: Engine) 
     columns = ("person", "person_id", "office", "zone", "product")
     assert found.select(columns).rows() == [
         (None, None, None, "Asia/Tokyo", "suite"),
-        (None, None, None, "Asia/Tokyo", None),
+        (_pseudonym(both_engines, "A", 4), None, None, "Asia/Tokyo", None),
     ]
     assert found["device"].to_list() == [_pseudonym(both_engines, "H", 1)] * 2
 

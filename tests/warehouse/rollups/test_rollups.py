@@ -95,8 +95,8 @@ def test_one_remote_device_counts_once_whatever_the_hosts_behind_it(filled: Engi
     assert demand(filled, "device") == [(0, 2, 0, {0: 30, 2: 30})]
 
 
-def test_people_whom_nobody_knows_and_shared_accounts_count_session_by_session(filled: Engine) -> None:
-    for number, account in ((1, 4), (2, 4), (3, 5)):
+def test_an_account_of_nobody_counts_once_and_a_shared_one_session_by_session(filled: Engine) -> None:
+    for number, account in ((1, 4), (2, 4), (3, 5), (4, 5)):
         rig.whole(filled, number, Part(0, 30), account_id=account)
     rollups.update(filled)
     assert demand(filled)[0][:2] == (0, 3)

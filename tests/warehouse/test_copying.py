@@ -27,7 +27,7 @@ from warehouse import directory, frames, landing, rollups, schema, store
 from warehouse.check import check
 from warehouse.copying import copy
 from warehouse.errors import Problem
-from warehouse.metrics.concurrency import GROUPS, KEYS, intervals, peak
+from warehouse.metrics.concurrency import KEYS, intervals, peak
 from warehouse.metrics.states import BASES, states
 from warehouse.metrics.utilization import SESSION_GROUPS, TIME_GROUPS, fleet_coverage, usage
 
@@ -89,7 +89,7 @@ def metrics_of(engine: Engine) -> dict[str, pl.DataFrame | float]:
     }
     for key in KEYS:
         for basis in BASES:
-            for group in GROUPS:
+            for group in ("application", "entitlement"):
                 used = intervals(stated, sessions, key, basis, *WINDOW, group=group, suites=suites)
                 found[f"peak {key} {basis} {group}"] = peak(used).collect()
     fleet = [frames.hosts(engine), frames.offices(engine), frames.holidays(engine)]

@@ -23,9 +23,9 @@ from warehouse.rollups import stand
 
 USED = ("session", "run_ms", "unknown_ms", "unit_ms", "moment", "bad", "least_id", "most_id")
 IN_HOURS = ("application_id", "hour_ms", "run", "busy", "active", "token")
-DEMAND = pl.Schema({"key": pl.String, "basis": pl.String, "text": pl.String})
-_NUMBERS = r"^\d{1,18},\d{1,18},\d{1,18}(,\d{1,9},\d{1,9})+$"
-_HEAD = ("hour_ms", "peak", "peak_at_ms")
+_NUMBERS = ("hour_ms", "peak", "peak_at_ms")
+DEMAND = pl.Schema(dict.fromkeys(("key", "basis", *_NUMBERS, "levels"), pl.String))
+_LEVELS = r"^\[\[\d{1,9},\d{1,9}\](,\[\d{1,9},\d{1,9}\])*\]$"
 
 _USED = """
     SELECT session_id, CAST(sum(run_ms) AS BIGINT), CAST(sum(unknown_ms) AS BIGINT),
@@ -43,13 +43,17 @@ _IN_HOURS = """
            CAST(sum(active_ms) AS BIGINT), CAST(sum(unit_ms) AS BIGINT)
     FROM use_hour GROUP BY application_id, hour_ms
 """
-# All hours of a key and basis in one text, as `hour,peak,instant,level,time,level,time;...`: row by row they
-# would take longer to fetch than to check.
+# All hours of a key and basis in one row, as texts: one by one they take longer to fetch than to check.
 _DEMAND = """
-    SELECT key, basis, {gather}(hour_ms || ',' || peak || ',' || peak_at_ms || ',' ||
-                                replace(replace(levels, '[', ''), ']', ''), ';')
+    SELECT key, basis, {gather}({text}(hour_ms), :between), {gather}({text}(peak), :between),
+           {gather}({text}(peak_at_ms), :between), {gather}(replace(levels, :between, ''), :between)
     FROM demand_hour WHERE application_id = :application GROUP BY key, basis
 """
+BETWEEN = "\x1e"
+_WORDS = {
+    "sqlite": {"gather": "group_concat", "text": ""},
+    "postgresql": {"gather": "string_agg", "text": "text"},
+}
 _HOURS_OF = "SELECT application_id, hour_ms FROM use_hour WHERE session_id = :session"
 MANY = 100
 _WEIGHTS = """
@@ -138,16 +142,17 @@ def _of_use(row: dict[str, int]) -> str:
 def _check_demand(snapshot: Snapshot, unsure: Unsure, findings: Findings, *, is_current: bool) -> Odd:
     """Compare the area under each hour's demand with the use in it; return what of which days is wrong."""
     used = snapshot.numbers(_IN_HOURS, IN_HOURS)
-    gather = "group_concat" if snapshot.connection.dialect.name == "sqlite" else "string_agg"
-    gathered = _DEMAND.format(gather=gather)
+    gathered = _DEMAND.format(**_WORDS[snapshot.connection.dialect.name])
 
     def look(connection: Connection, application: tuple[int, str, int]) -> pl.DataFrame:
         number, _, weight = application
         unclear = unsure.hours.filter(pl.col("application_id") == number)
         stored = pl.DataFrame(
-            rows(connection, gathered, {"application": number}), schema=DEMAND, orient="row"
+            rows(connection, gathered, {"application": number, "between": BETWEEN}),
+            schema=DEMAND,
+            orient="row",
         )
-        demand = _areas(stored).join(unclear, on="hour_ms", how="anti")
+        demand = _areas(_apart(stored).join(unclear, on="hour_ms", how="anti"))
         hours = used.filter(pl.col("application_id") == number).join(unclear, on="hour_ms", how="anti")
         # Tokens may weigh something else since the rollups were derived.
         return _wrong(demand, _expected(hours, weight if is_current else None))
@@ -173,34 +178,29 @@ def _expected(hours: pl.DataFrame, weight: int | None) -> pl.DataFrame:
     return pl.concat(parts).filter(pl.col("used_ms") > 0)
 
 
-def _areas(gathered: pl.DataFrame) -> pl.DataFrame:
-    """Take the hours apart: with the `area` under the levels of each, and whether it `fits` together."""
-    hours = gathered.with_columns(pl.col("text").str.split(";")).explode("text", empty_as_null=False)
-    is_sound = pl.col("text").str.contains(_NUMBERS)
-    parts = pl.col("text").str.splitn(",", 4).struct.rename_fields([*_HEAD, "levels"])
-    sound = hours.filter(is_sound).select("key", "basis", parts.alias("parts")).unnest("parts")
-    numbers = sound["levels"].str.split(",")
+def _apart(gathered: pl.DataFrame) -> pl.DataFrame:
+    """Take the hours of each key and basis apart: one row per hour, the first three columns as numbers."""
+    columns = [*_NUMBERS, "levels"]
+    hours = gathered.with_columns(pl.col(columns).str.split(BETWEEN)).explode(columns, empty_as_null=False)
+    return hours.with_columns(pl.col(_NUMBERS).cast(pl.Int64, strict=False).fill_null(0))
+
+
+def _areas(demand: pl.DataFrame) -> pl.DataFrame:
+    """Add the `area` under the levels of each hour, and whether they `fit` its peak and the whole hour."""
+    is_sound = pl.col("levels").str.contains(_LEVELS)
+    sound = demand.filter(is_sound)
+    numbers = sound["levels"].str.replace_all("],[", ",", literal=True).str.strip_chars("[]").str.split(",")
     flat = numbers.explode(empty_as_null=False).cast(pl.Int64)
     levels, times = flat.gather_every(2), flat.gather_every(2, 1)
     ends = numbers.list.len().cast(pl.Int64).cum_sum() // 2 - 1
     falls = (levels <= levels.shift(1, fill_value=-1)).cast(pl.Int64).cum_sum()
     climbs = falls.gather(ends) == falls.gather(ends.shift(1, fill_value=-1) + 1)
-    sums = {"whole_ms": times.cum_sum().gather(ends), "area": (levels * times).cum_sum().gather(ends)}
-    added = sound.with_columns(pl.col(_HEAD).cast(pl.Int64)).with_columns(
-        *(total.diff().fill_null(total).alias(name) for name, total in sums.items()),
-        climbs.alias("climbs"),
-        top=levels.gather(ends),
-    )
-    fits = (pl.col("top") == pl.col("peak")) & (pl.col("whole_ms") == HOUR_MS) & (pl.col("peak") > 0)
+    whole, area = (total.gather(ends) for total in (times.cum_sum(), (levels * times).cum_sum()))
     is_inside = pl.col("peak_at_ms") // HOUR_MS * HOUR_MS == pl.col("hour_ms")
-    broken = hours.filter(~is_sound).select(
-        "key",
-        "basis",
-        pl.col("text").str.extract(r"^(-?\d{1,18}),").cast(pl.Int64).fill_null(0).alias("hour_ms"),
-    )
-    return pl.concat(
-        [added.with_columns(fits=fits & is_inside & pl.col("climbs")), broken], how="diagonal"
-    ).with_columns(pl.col("fits").fill_null(value=False), pl.col("area").fill_null(0))
+    fits = climbs & (levels.gather(ends) == sound["peak"]) & (whole.diff().fill_null(whole) == HOUR_MS)
+    added = sound.with_columns(fits=fits & is_inside & (pl.col("peak") > 0), area=area.diff().fill_null(area))
+    broken = demand.filter(~is_sound).with_columns(fits=pl.lit(value=False), area=pl.lit(0, pl.Int64))
+    return pl.concat([added, broken])
 
 
 def _wrong(demand: pl.DataFrame, expected: pl.DataFrame) -> pl.DataFrame:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from billing_warehouse import hour, ms, on, use
 from planted_defects import DEFECTS, plant, tidy
 from sqlalchemy import Engine
 
+from apps import cli
 from pipelines import billing
 from warehouse import ledger, store
 from warehouse.check import RULES, check
@@ -140,3 +143,30 @@ def test_a_run_that_is_void_stands_for_nothing(tidied: Engine) -> None:
         ledger.move(connection, ledger.find_run(connection, "2026-09/1"), "void")
     plant(tidied, ["DELETE FROM charge_share"])
     assert found(tidied) == []
+
+
+# --- Command line ------------------------------------------------------------------------------------------
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["process-meter", "warehouse", "check", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+    captured = capsys.readouterr()
+    return int(ended.value.code or 0), captured.out, captured.err
+
+
+def test_the_command_names_each_finding_on_a_line_and_fails(
+    tidied: Engine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = tidied.url.render_as_string()
+    assert run(capsys, "--warehouse", url) == (0, "All 15 rules hold.\n", "")
+    for name in ("a hole", "a changed ledger row"):
+        plant(tidied, DEFECTS[name][0])
+    code, out, err = run(capsys, "--warehouse", url)
+    said = "process-meter: 2 of 15 rules are broken; at most 20 findings of each are shown\n"
+    assert (code, err) == (1, said)
+    assert out.splitlines() == DEFECTS["a hole"][1] + DEFECTS["a changed ledger row"][1]
+    code, out, _ = run(capsys, "--warehouse", url, "--json")
+    assert (code, [finding["rule"] for finding in json.loads(out)]) == (1, ["tiling", "chain"])

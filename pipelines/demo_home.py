@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 from pipelines.sample import bills
 from pipelines.sample.load import Loaded, Progress, load
 from pipelines.sample.plan import Plan
-from warehouse import frames
+from warehouse import frames, mirror
 from warehouse.errors import Problem
 from warehouse.store import open_warehouse, upgrade
 
@@ -115,6 +115,8 @@ def make_sample(home: Home, plan: Plan, approver: str, progress: Progress) -> Lo
     engine = upgrade(aside.url)
     try:
         loaded = load(engine, plan, progress)
+        progress("the Parquet mirror", 0.95)
+        mirror.update(engine)  # the reports read it; the rollups can wait for the manager
         progress("the bill of the month before last", 0.97)
         bills.close_month_before_last(engine, plan, approver)
     finally:

@@ -26,9 +26,12 @@ def event_trouble(event: Event) -> str | None:
         return BAD_TIME
     if not 0 <= units <= MOST_UNITS:
         return BAD_COUNT
-    if kind in _UNNAMED:
-        return _name_trouble((), (server,))
-    return _name_trouble((application, account, host), (server,)) or (subject and _name_trouble((subject,)))
+    if subject and _is_bad(subject):
+        return BAD_NAME
+    if kind in _UNNAMED or (kind == "end" and subject):
+        # The subject of an end says enough: not all logs name who ended a process.
+        return _name_trouble((), (application, account, host, server))
+    return _name_trouble((application, account, host), (server,))
 
 
 def hold_trouble(hold: Hold) -> str | None:
@@ -42,7 +45,7 @@ def hold_trouble(hold: Hold) -> str | None:
         _steps_trouble(hold)
         or _name_trouble((hold.application, hold.account, hold.host))
         or _name_trouble((), (hold.project or "", hold.application_version or ""))
-        or (BAD_NAME if len(hold.key) > LONGEST_NAME or len(hold.subject) > LONGEST_NAME else None)
+        or (BAD_NAME if _is_bad(hold.key) or _is_bad(hold.subject) else None)
     )
 
 
@@ -90,6 +93,8 @@ def installation_trouble(installation: Installation) -> str | None:
 @lru_cache(maxsize=1 << 16)
 def _name_trouble(needed: tuple[str, ...], optional: tuple[str, ...] = ()) -> str | None:
     """Judge names: PostgreSQL takes no NUL, and no index takes a name of any length."""
-    if all(needed) and not any(len(name) > LONGEST_NAME or "\0" in name for name in (*needed, *optional)):
-        return None
-    return BAD_NAME
+    return None if all(needed) and not any(map(_is_bad, (*needed, *optional))) else BAD_NAME
+
+
+def _is_bad(name: str) -> bool:
+    return len(name) > LONGEST_NAME or "\0" in name

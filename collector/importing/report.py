@@ -98,7 +98,8 @@ class Report:
         for kind, count in self.skipped.most_common():
             yield f"  skipped, {kind}: {count:,}"
         for reason, count in self.aside.most_common():
-            yield f"  set aside, {reason}: {count:,} ({'; '.join(self.places[reason])})"
+            places = f" ({'; '.join(self.places[reason])})" if self.places[reason] else ""
+            yield f"  set aside, {reason}: {count:,}{places}"
         yield from (f"  note: {note}" for note in self.notes)
 
 

@@ -73,11 +73,15 @@ _COLUMNS = """
     WHERE event.source = :source AND event.server = :server
 """
 _WITHIN = f"{_COLUMNS} AND event.at_ms >= :from_ms AND event.at_ms < :to_ms"
-_OF_OPEN = f"""{_COLUMNS} AND event.at_ms < :from_ms AND event.session_key IN (
-    SELECT session.key FROM session
-    WHERE session.source = :source AND session.started_ms < :from_ms
-      AND (session.ended_ms IS NULL OR session.ended_ms >= :from_ms)
-)"""  # noqa: S608 - texts of our own
+_OPEN = """
+    FROM session WHERE session.source = :source AND session.started_ms < :from_ms
+    AND (session.ended_ms IS NULL OR session.ended_ms >= :from_ms)
+"""
+# The lower bound spares reading the whole log; ends may be written a little before their starts.
+_OF_OPEN = f"""{_COLUMNS} AND event.at_ms < :from_ms
+    AND event.at_ms >= (SELECT min(session.started_ms) - 5000 {_OPEN})
+    AND event.session_key IN (SELECT session.key {_OPEN})
+"""
 
 
 def events_between(connection: Connection, pool: Pool, from_ms: int, to_ms: int) -> list[StoredEvent]:

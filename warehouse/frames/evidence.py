@@ -119,9 +119,8 @@ def segments(
     found = mirror.segments(engine, question)
     if found is not None:
         return found
-    rows = f"segment WHERE session_id IN (SELECT session.id FROM session WHERE {condition})"  # noqa: S608
     with store.snapshot(engine) as now:
-        return stored.read(now, rows, condition, parameters).lazy().select(*SEGMENTS)
+        return stored.of_sessions(now, condition, parameters).lazy().select(*SEGMENTS)
 
 
 # --- Sessions ----------------------------------------------------------------------------------------------

@@ -102,8 +102,9 @@ def chosen(now: store.Snapshot, manifest: Manifest, question: Question) -> list[
     """Return the months whose files have to be read, in their order, and which of their rows."""
     months = manifest.months()
     earlier = [month for month in months if bounds(month)[0] < question.start_ms]
-    late = _rows_of(months, set(months) - set(earlier)) > _rows_of(months, earlier)
-    into = _straddlers(now, "start_ms", question, by_start=late) if earlier else {}
+    # From the end each session costs twice as much: its row is somewhere else than those before it.
+    by_start = _rows_of(months, earlier) < 2 * _rows_of(months, set(months) - set(earlier))
+    into = _straddlers(now, "start_ms", question, by_start=by_start) if earlier else {}
     found = []
     for month, files in months.items():
         from_ms, to_ms = bounds(month)
@@ -139,19 +140,25 @@ def _straddlers(
 
     The plus keeps the database from an index: only we know whether more sessions lie before or after.
     """
-    started, ended = ("started_ms", "+ended_ms") if by_start else ("+started_ms", "ended_ms")
     earliest = bounds(month)[0] if month else tail.FLOOR
-    sql = f"""
-        SELECT id, started_ms FROM session
-        WHERE {started} < :edge_ms AND {started} >= :earliest_ms AND {ended} > :edge_ms
-        UNION ALL
-        SELECT id, started_ms FROM session
-        WHERE {started} < :edge_ms AND {started} >= :earliest_ms AND {ended} IS NULL
-    """  # noqa: S608 - our own texts
+    by = _BY_START if by_start else _BY_END
     edge_ms = question.start_ms if edge == "start_ms" else question.end_ms
-    rows = now.read(sql, {"edge_ms": edge_ms, "earliest_ms": earliest}).cast(pl.Int64)
+    rows = now.read(by, {"edge_ms": edge_ms, "earliest_ms": earliest}).cast(pl.Int64)
     grouped = rows.group_by(month=month_of("started_ms")).agg("id")
     return {str(name): ids for name, ids in grouped.select("month", "id").iter_rows()}
+
+
+_BY_START = """
+    SELECT id, started_ms FROM session
+    WHERE started_ms < :edge_ms AND started_ms >= :earliest_ms AND (+ended_ms > :edge_ms OR +ended_ms IS NULL)
+"""
+_BY_END = """
+    SELECT id, started_ms FROM session
+    WHERE ended_ms > :edge_ms AND +started_ms < :edge_ms AND +started_ms >= :earliest_ms
+    UNION ALL
+    SELECT id, started_ms FROM session
+    WHERE ended_ms IS NULL AND +started_ms < :edge_ms AND +started_ms >= :earliest_ms
+"""
 
 
 def _instant(ms: int) -> pl.Expr:

@@ -33,12 +33,12 @@ SEGMENTS: Mapping[str, DataType | DataTypeClass] = {
 def read(
     now: store.Snapshot, rows: str, sessions: str, parameters: store.Parameters | None = None
 ) -> pl.DataFrame:
-    """Read segments, ordered by session and start.
+    """Read segments.
 
     Parameters
     ----------
     rows
-        What stands after FROM, up to ORDER BY: `segment`, and which of its rows.
+        What stands after FROM: `segment`, and which of its rows.
     sessions
         The condition on `session` that holds for the sessions of those rows, and for few others.
 
@@ -55,6 +55,19 @@ def read(
     owners = owners.cast({"session": pl.Int64, "application": pl.String, "started_ms": pl.Int64})
     joined = found.join(owners, on="session", how="inner", maintain_order="left")
     return joined.select(*(_typed(joined, name) for name in SEGMENTS), "started_ms")
+
+
+def of_sessions(
+    now: store.Snapshot, sessions: str, parameters: store.Parameters | None = None
+) -> pl.DataFrame:
+    """Read all segments of the sessions that a condition holds for, in order of session and start."""
+    return read(now, _OF_SESSIONS.format(sessions=sessions), sessions, parameters)
+
+
+_OF_SESSIONS = """
+    segment WHERE session_id IN (SELECT session.id FROM session WHERE {sessions})
+    ORDER BY segment.session_id, segment.start_ms
+"""
 
 
 def _typed(rows: pl.DataFrame, name: str) -> pl.Expr:
@@ -75,7 +88,7 @@ _PLAIN = """
     SELECT segment.session_id AS session, segment.start_ms AS start, segment.end_ms AS "end",
            segment.attention, segment.cpu_percent, segment.units, segment.inhibiting, segment.instance,
            segment.since_ms AS since, segment.policy_version, segment.received_ms AS received
-    FROM {rows} ORDER BY segment.session_id, segment.start_ms
+    FROM {rows}
 """
 
 # SQLite hands over row by row, and every number costs: the small ones share two. The length of a segment fits
@@ -86,7 +99,7 @@ _PACKED = """
                | ((coalesce(segment.instance, -1) + 1) << 24),
            segment.cpu_percent, (segment.units << 32) | segment.policy_version, segment.since_ms,
            segment.received_ms
-    FROM {rows} ORDER BY segment.session_id, segment.start_ms
+    FROM {rows}
 """
 _PACKED_ROW = np.dtype(
     [

@@ -58,12 +58,10 @@ def rows(
     now: store.Snapshot, number: int, sessions: str, parameters: store.Parameters | None = None
 ) -> pl.DataFrame:
     """Return the segments in those stretches, with `started_ms`, of sessions that a condition holds for."""
-    return stored.read(
-        now,
-        _ROWS.format(sessions=sessions),
-        f"{IN_TAIL} AND {sessions}",
-        {**(parameters or {}), "number": number},
-    )
+    known = {**(parameters or {}), "number": number}
+    found = stored.read(now, _ROWS.format(sessions=sessions), f"{IN_TAIL} AND {sessions}", known)
+    # SQL would put them into a tree; most are in order already, which this sort sees.
+    return found.sort("session", "start", maintain_order=True)
 
 
 def without(segments: pl.LazyFrame, stretches: pl.DataFrame) -> pl.LazyFrame:

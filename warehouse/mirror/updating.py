@@ -219,8 +219,7 @@ class _Update:
         return written if self._are(written, month) else self._from_sql(month)
 
     def _from_sql(self, month: str) -> list[MirrorFile]:
-        rows = f"segment WHERE session_id IN (SELECT session.id FROM session WHERE {STARTED_IN})"  # noqa: S608
-        segments = stored.read(self.now, rows, STARTED_IN, self._started_in(month))
+        segments = stored.of_sessions(self.now, STARTED_IN, self._started_in(month))
         written = self._written(month, segments.drop("started_ms"))
         if not self._are(written, month):
             raise Problem(

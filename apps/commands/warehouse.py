@@ -11,8 +11,12 @@ import typer
 
 from apps.commands import keeping
 from apps.commands.options import AsJson, WarehouseUrl, opened, print_json
+from apps.commands.roles import roles
 
 app = typer.Typer(help="The SQL warehouse: make it, look at it, prove it, move it.", no_args_is_help=True)
+app.command(epilog="Example: process-meter warehouse roles --warehouse postgresql://postgres@host/meter")(
+    roles
+)
 
 
 @app.command(epilog="Example: process-meter warehouse upgrade --warehouse sqlite:///meter.sqlite")
@@ -106,22 +110,6 @@ def copy(
     typer.echo(
         "What is written to the old one from now on is not in it: set PROCESS_METER_WAREHOUSE everywhere."
     )
-
-
-@app.command(epilog="Example: process-meter warehouse roles --warehouse postgresql://owner@host/meter")
-def roles(
-    show: Annotated[bool, typer.Option("--show", help="Print the statements, and run none.")] = False,
-    warehouse: WarehouseUrl = None,
-) -> None:
-    """Make the roles of a PostgreSQL warehouse, each with the rights that its work needs and no more."""
-    from warehouse.roles import ROLES, apply, statements
-
-    if show:
-        typer.echo("".join(f"{statement.strip()};\n" for statement in statements()), nl=False)
-        return
-    with opened(warehouse) as engine:
-        apply(engine)
-    typer.echo(f"Ready: {', '.join(ROLES)}.")
 
 
 app.command(epilog="Example: process-meter warehouse erase p4711 --reason 'request 12 of 3 November'")(

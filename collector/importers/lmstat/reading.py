@@ -56,8 +56,8 @@ def read(files: Sequence[Path], options: Options, tally: Tally) -> Iterator[Reco
             useless.append(problem)
     if useless and len(useless) == len(files):
         raise useless[0]
-    for problem in useless:
-        yield SetAside(problem.place, problem.what, problem.what)
+    for file in useless:
+        yield SetAside(file.place, file.what, file.what)
 
 
 class Useless(Problem):

@@ -24,8 +24,8 @@ def log(tmp_path: Path) -> Path:
         b"first\nsecond\n",
         b"first\r\nsecond",
         b"\xef\xbb\xbffirst\nsecond\n",
-        gzip.compress(b"first\nsecond\n"),
-        gzip.compress(b"first\n") + gzip.compress(b"second\n"),
+        gzip.compress(b"first\nsecond\n", mtime=0),
+        gzip.compress(b"first\n", mtime=0) + gzip.compress(b"second\n", mtime=0),
         "first\r\nsecond\r\n".encode("utf-16"),
     ],
     ids=["plain", "windows", "marked", "gzipped", "gzipped-twice", "utf-16"],
@@ -55,7 +55,7 @@ def test_a_nul_behind_the_first_block_becomes_a_sign_that_can_be_stored(log: Pat
     ("content", "encodings", "message"),
     [
         (b"", BOTH, "meter.log is empty; export it again, or leave it out"),
-        (gzip.compress(b""), BOTH, "meter.log is empty; export it again, or leave it out"),
+        (gzip.compress(b"", mtime=0), BOTH, "meter.log is empty; export it again, or leave it out"),
         (b"MZ\0\0\n", BOTH, "meter.log is a binary file; give the log as text, plain or gzipped"),
         (b"a\n\xe9\n", ("utf-8",), "meter.log, line 2: this is not UTF-8; save the file as UTF-8"),
         (
@@ -69,7 +69,7 @@ def test_a_nul_behind_the_first_block_becomes_a_sign_that_can_be_stored(log: Pat
             "meter.log, line 1: this is not UTF-16, as its first bytes say; save the file as UTF-8",
         ),
         (
-            gzip.compress(bytes(range(1, 200)) * 9)[:-12],
+            gzip.compress(bytes(range(1, 200)) * 9, mtime=0)[:-12],
             ("cp437",),
             "meter.log is a gzip file that is cut short; copy it again from where it was written",
         ),

@@ -466,7 +466,7 @@ def test_durations_without_a_unit_are_refused(tmp_path: Path) -> None:
         ("usage.csv", (HEAD + GOOD.replace("ada", "Zoë")).encode("cp1252"), "UTF-8"),
         ("usage.csv", HEAD.replace(",", ";").encode(), "has no column 'App'.*its columns: App;User;Host"),
         ("usage.csv", b"App,App,User,Host,Start,End\n", "usage.csv has the column 'App' twice"),
-        ("usage.csv.gz", gzip.compress(HEAD.encode() * 99)[:-9], "gzip file that is cut short"),
+        ("usage.csv.gz", gzip.compress(HEAD.encode() * 99, mtime=0)[:-9], "gzip file that is cut short"),
         ("usage.pdf", b"%PDF", "usage.pdf is no table; save it as .csv"),
         ("usage.xlsx", b"PK\x03\x04 broken", "usage.xlsx is not a workbook that can be read"),
         ("usage.parquet", b"PAR1 broken", "usage.parquet is not a Parquet file that can be read"),

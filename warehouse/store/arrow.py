@@ -11,12 +11,13 @@ from weakref import WeakKeyDictionary
 import adbc_driver_manager.dbapi as adbc
 import adbc_driver_postgresql.dbapi
 import sqlalchemy as sa
+from psycopg.conninfo import make_conninfo
 from sqlalchemy import Engine
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import QueuePool
 
-from warehouse.store.engine import APPLICATION_NAME, POOL_OVERFLOW, POOL_RECYCLE_SECONDS, POOL_SIZE
+from warehouse.store.engine import CONNECT_DEFAULTS, POOL_OVERFLOW, POOL_RECYCLE_SECONDS, POOL_SIZE
 
 _pools: WeakKeyDictionary[Engine, QueuePool] = WeakKeyDictionary()
 _making = Lock()
@@ -57,9 +58,9 @@ def _pool(engine: Engine) -> QueuePool:
 
 
 def _new_pool(engine: Engine) -> QueuePool:
-    url = engine.url
+    address = _address(engine.url)
     pool = QueuePool(
-        lambda: _connect(url),
+        lambda: _connect(address),
         pool_size=POOL_SIZE,
         max_overflow=POOL_OVERFLOW,
         recycle=POOL_RECYCLE_SECONDS,
@@ -70,6 +71,13 @@ def _new_pool(engine: Engine) -> QueuePool:
     return pool
 
 
+def _address(url: URL) -> str:
+    """Return the URL's parts, which is not its text: SQLAlchemy writes spaces in a way that libpq refuses."""
+    query = {name: value if isinstance(value, str) else ",".join(value) for name, value in url.query.items()}
+    place = url.translate_connect_args(username="user", database="dbname")
+    return make_conninfo(**{**CONNECT_DEFAULTS, **place, **query})
+
+
 def _require_alive(connection: adbc.Connection, *_: object) -> None:
     try:
         with connection.cursor() as cursor:
@@ -78,10 +86,5 @@ def _require_alive(connection: adbc.Connection, *_: object) -> None:
         raise DisconnectionError from error  # the pool makes a new one
 
 
-def _connect(url: URL) -> Any:
-    named = url.update_query_dict({"fallback_application_name": APPLICATION_NAME})
-    text = named.set(drivername="postgresql").render_as_string(hide_password=False)
-    place, _, query = text.partition("?")
-    # SQLAlchemy writes a space as a plus sign, which PostgreSQL's own library takes for one.
-    uri = f"{place}?{query.replace('+', '%20')}"
-    return adbc_driver_postgresql.dbapi.connect(uri, autocommit=True)
+def _connect(address: str) -> Any:
+    return adbc_driver_postgresql.dbapi.connect(address, autocommit=True)

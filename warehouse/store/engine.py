@@ -22,9 +22,8 @@ from warehouse.store.url import WarehouseProblem, default_url, is_sqlite, locate
 MIGRATIONS = Path(__file__).parents[1] / "migrations"
 UPGRADE = "run `process-meter warehouse upgrade`"
 BUSY_TIMEOUT_MS = 30_000
-CONNECT_TIMEOUT_SECONDS = 10
-APPLICATION_NAME = "process-meter"
-"""What the server's list of connections shows, unless the URL has an application_name of its own."""
+CONNECT_DEFAULTS = {"connect_timeout": 10, "fallback_application_name": "process-meter"}
+"""Seconds, and what the server's list of connections shows; the URL may say otherwise."""
 POOL_SIZE, POOL_OVERFLOW = 5, 10
 """Connections that one process keeps, and so many more while it needs them."""
 POOL_RECYCLE_SECONDS = 1_800
@@ -101,10 +100,9 @@ def _engine(url: URL) -> Engine:
         engine = sa.create_engine(url)
         sa.event.listen(engine, "connect", _prepare_sqlite)
         return engine
-    timeout = {} if "connect_timeout" in url.query else {"connect_timeout": CONNECT_TIMEOUT_SECONDS}
     return sa.create_engine(
         url,
-        connect_args={"fallback_application_name": APPLICATION_NAME, **timeout},
+        connect_args={name: value for name, value in CONNECT_DEFAULTS.items() if name not in url.query},
         pool_pre_ping=True,
         pool_size=POOL_SIZE,
         max_overflow=POOL_OVERFLOW,

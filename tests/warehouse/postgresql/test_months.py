@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -61,6 +63,14 @@ def test_a_month_that_cannot_be_made_now_keeps_nobody_waiting_and_is_made_later(
     _add(postgres_engine, JANUARY)
     found = frames.segments(postgres_engine, *(datetime(year, 1, 1, tzinfo=UTC) for year in (2025, 2027)))
     assert found.collect().height == 2
+
+
+def test_an_owner_makes_the_months_of_years_ahead_as_the_page_says(postgres_engine: Engine) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "postgresql.md").read_text(encoding="utf-8")
+    (statement,) = re.findall(r"`(SELECT make_segment_months\(.*?);`", page)
+    with postgres_engine.begin() as connection:
+        assert connection.exec_driver_sql(statement).scalar() == 36
+    assert _months(postgres_engine)[:2] == ["segment_2023_01", "segment_2023_02"]
 
 
 def test_segments_that_were_there_before_the_months_lie_in_them_now(postgres_engine: Engine) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,23 @@ def test_a_month_that_cannot_be_made_now_keeps_nobody_waiting_and_is_made_later(
     _add(postgres_engine, JANUARY)
     found = frames.segments(postgres_engine, *(datetime(year, 1, 1, tzinfo=UTC) for year in (2025, 2027)))
     assert found.collect().height == 2
+
+
+def test_of_two_who_need_a_new_month_at_once_one_makes_it_and_both_write_to_it(
+    postgres_engine: Engine,
+) -> None:
+    _sessions(postgres_engine)
+    with ThreadPoolExecutor(1) as other, store.writing(postgres_engine) as connection:
+        evidence.add_segments(connection, [evidence.SegmentRow(**_segment(DECEMBER, 1))])
+        written = other.submit(_add, postgres_engine, DECEMBER.replace(day=2))
+        while connection.scalar(sa.text(_WAITING)) == 0:
+            connection.execute(sa.text("SELECT pg_sleep(0.05)"))
+        connection.commit()
+        written.result(timeout=20)
+    assert _rows_by_month(postgres_engine) == {"segment_2025_12": 2}
+
+
+_WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'advisory'"
 
 
 def test_an_owner_makes_the_months_of_years_ahead_as_the_page_says(postgres_engine: Engine) -> None:

@@ -90,12 +90,14 @@ def _move_segments() -> None:
 #
 # A month that cannot be made at once is left: its segments lie in segment_default, nothing is refused, and
 # the next call moves them. Attaching needs the default partition and the session table for a moment, which
-# others may be writing to; two that both hold and both want would wait for each other. Made apart and then
-# attached, since CREATE TABLE ... PARTITION OF would keep every reader of `segment` out.
+# others may be writing to; two that both hold and both want would wait for each other. Who finds another one
+# making months waits for that one's end, as any write to the default partition would.
+# Made apart and then attached, since CREATE TABLE ... PARTITION OF would keep every reader of `segment` out.
 _MAKE_MONTHS = """
 CREATE FUNCTION make_segment_months(months date[]) RETURNS integer
-LANGUAGE plpgsql SECURITY DEFINER {safe_path} SET lock_timeout = '1s' AS $$
+LANGUAGE plpgsql SECURITY DEFINER {safe_path} AS $$
 DECLARE
+    usual text := current_setting('lock_timeout');
     month date;
     name text;
     from_ms bigint;
@@ -110,7 +112,7 @@ BEGIN
         to_ms := extract(epoch FROM month + interval '1 month') * 1000;
         BEGIN
             PERFORM pg_advisory_xact_lock(7306095);
-            CONTINUE WHEN to_regclass(name) IS NOT NULL;
+            PERFORM set_config('lock_timeout', '1s', true);
             EXECUTE format('CREATE TABLE %I (LIKE segment INCLUDING DEFAULTS INCLUDING CONSTRAINTS)', name);
             LOCK TABLE segment_default IN ACCESS EXCLUSIVE MODE;
             EXECUTE format(
@@ -118,9 +120,13 @@ BEGIN
                 ' RETURNING *) INSERT INTO %I SELECT * FROM moved', from_ms, to_ms, name);
             EXECUTE format(
                 'ALTER TABLE segment ATTACH PARTITION %I FOR VALUES FROM (%s) TO (%s)', name, from_ms, to_ms);
+            PERFORM set_config('lock_timeout', usual, true);
             made := made + 1;
-        EXCEPTION WHEN lock_not_available OR deadlock_detected OR object_in_use THEN
+        EXCEPTION WHEN duplicate_table THEN
+            NULL;  -- whom this waited for has made it
+        WHEN lock_not_available OR deadlock_detected OR object_in_use THEN
             RAISE LOG 'process-meter: the month % of segments could not be made now', name;
+            EXIT;
         END;
     END LOOP;
     RETURN made;

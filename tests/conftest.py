@@ -82,7 +82,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 @pytest.fixture(autouse=True)
 def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test touches the warehouse, keys or settings of whoever runs it."""
-    for name in ("PROCESS_METER_WAREHOUSE", "PROCESS_METER_KEYS"):
+    for name in ("PROCESS_METER_WAREHOUSE", "PROCESS_METER_KEYS", "PROCESS_METER_MIRROR"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "home" / "data"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home" / "config"))

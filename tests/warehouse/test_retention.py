@@ -139,7 +139,7 @@ def test_nothing_names_an_erased_person_any_more(engine: Engine) -> None:
     texts = [
         str(cell)
         for name, table in everything(engine).items()
-        if name != "audit_event"
+        if name not in ("audit_event", "mark")  # the warehouse's own number may hold any letters
         for row in table
         for cell in row
     ]

@@ -35,12 +35,14 @@ def touched(engine: Engine, known: Stand, new: Stand, timeout_ms: int) -> pl.Dat
         "accounts": accounts,
         "applications": applications,
     }
+    # Sessions have no index by account or application: they are searched only for something.
+    among = " UNION ".join([*_WHOLE, *([_OF_OTHERS] if accounts or applications else [])])
     found = [
         _read(engine, _LANDED, landed).with_columns(
             pl.col("from_ms") - timeout_ms, pl.col("to_ms") + timeout_ms
         ),
-        _read(engine, _WHOLE_BEFORE, whole),
-        _read(engine, _WHOLE_NOW, whole),
+        _read(engine, _BEFORE.format(among=among), whole),
+        _read(engine, _NOW.format(among=among), whole),
     ]
     return pl.concat(found).filter(pl.col("from_ms") < pl.col("to_ms"))
 
@@ -59,24 +61,28 @@ _LANDED = """
     GROUP BY landing.session_id, session.application_id
 """
 
-# Replaced, or gone; with a new statement of its project; somebody else's now; under another rule. And where
-# instances have projects of their own, the last one in focus carries on, however long: all the rest, too.
-_WHOLE = """
-    SELECT session_id FROM landing WHERE id > :after AND id <= :through AND replaced
-    UNION SELECT session_id FROM project_entry WHERE id > :entry AND id <= :newest
-    UNION SELECT id FROM session WHERE account_id IN :accounts OR application_id IN :applications
-    UNION SELECT landing.session_id
-          FROM landing JOIN project_entry ON project_entry.session_id = landing.session_id
-          WHERE landing.id > :after AND landing.id <= :through AND project_entry.instance IS NOT NULL
-"""
-_WHOLE_BEFORE = f"""
+# Replaced, or gone; with a new statement of its project; and where instances have projects of their own, the
+# last one in focus carries on, however long: all that comes after what landed may be another one's.
+_WHOLE = (
+    "SELECT session_id FROM landing WHERE id > :after AND id <= :through AND replaced",
+    "SELECT session_id FROM project_entry WHERE id > :entry AND id <= :newest",
+    """
+    SELECT landing.session_id
+    FROM landing JOIN project_entry ON project_entry.session_id = landing.session_id
+    WHERE landing.id > :after AND landing.id <= :through AND project_entry.instance IS NOT NULL
+    """,
+)
+# Somebody else's now, or under another rule.
+_OF_OTHERS = "SELECT id FROM session WHERE account_id IN :accounts OR application_id IN :applications"
+
+_BEFORE = """
     SELECT session_id AS session, application_id AS application, min(hour_ms) AS from_ms,
            max(hour_ms) + 3600000 AS to_ms
-    FROM use_hour WHERE session_id IN ({_WHOLE}) GROUP BY session_id, application_id
-"""  # noqa: S608  constants of this module
-_WHOLE_NOW = f"""
+    FROM use_hour WHERE session_id IN ({among}) GROUP BY session_id, application_id
+"""
+_NOW = """
     SELECT id AS session, application_id AS application, started_ms AS from_ms,
            coalesce(ended_ms, (SELECT max(end_ms) FROM segment WHERE session_id = session.id), started_ms)
            AS to_ms
-    FROM session WHERE id IN ({_WHOLE})
-"""  # noqa: S608  constants of this module
+    FROM session WHERE id IN ({among})
+"""

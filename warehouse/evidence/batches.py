@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from warehouse import directory, schema
 from warehouse.evidence.inserting import append, dialect_insert, insert_new, pairs
-from warehouse.landing import Landed, land
+from warehouse.landing import Landed, land, let_readers_wait
 
 ATTENTION_PLACE = {word: place for place, word in enumerate(schema.ATTENTIONS)}
 """What the tables hold for each word of `protocol.Attention`."""
@@ -182,6 +182,8 @@ def add_segments(connection: Connection, rows: Sequence[SegmentRow]) -> None:
 
 def add_project_entries(connection: Connection, rows: Sequence[ProjectEntryRow]) -> None:
     """Store statements of which project a session belongs to."""
+    if rows:
+        let_readers_wait(connection)
     append(connection, schema.project_entry, ProjectEntryRow._fields, rows)
 
 

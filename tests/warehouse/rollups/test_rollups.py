@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,6 +14,7 @@ from landed_evidence import HOUR, MINUTE, Part, at
 from sqlalchemy import Engine
 
 from warehouse import frames, landing, rollups, schema, store
+from warehouse.evidence import ProjectEntryRow, add_project_entries
 
 DAY = datetime(2026, 10, 5, tzinfo=UTC), datetime(2026, 10, 6, tzinfo=UTC)
 
@@ -352,3 +354,22 @@ def test_both_databases_roll_up_alike(both_engines: Engine) -> None:
     kept = tables(both_engines)
     rollups.rebuild(both_engines)
     assert tables(both_engines) == kept
+
+
+def test_a_project_entry_that_is_seen_after_a_later_one_is_taken_in(postgres_engine: Engine) -> None:
+    rig.fill(postgres_engine)
+    for number in (1, 2):
+        rig.whole(postgres_engine, number, Part(0, 30))
+    rollups.update(postgres_engine)
+    with ThreadPoolExecutor(1) as another:
+        with store.writing(postgres_engine) as slow:
+            add_project_entries(slow, [_entry(1, "first")])
+            rig.enter(postgres_engine, 2, "second", 0)
+            update = another.submit(rollups.update, postgres_engine)
+            assert not wait([update], timeout=0.5).done
+        update.result()
+    assert uses(postgres_engine, "project") == [(0, 1, "first"), (0, 2, "second")]
+
+
+def _entry(number: int, project: str) -> ProjectEntryRow:
+    return ProjectEntryRow(number, None, at(0), None, project, None, None, "{}", "me", "", 0)

@@ -48,12 +48,16 @@ def main(count: int, rounds: int) -> None:
         os.environ["XDG_RUNTIME_DIR"] = text  # the server's wheel warns where there is none
         for _ in range(rounds):
             _sqlite(folder, segments, times)
+        _tell("SQLite", times, count)
         _postgresql(folder, segments, times, rounds)
-    for name, seconds in times.items():
-        print(f"{name:<17} {min(seconds):7.2f} s  {count / min(seconds):11,.0f} segments/s")
-    for name in ("SQLite", "PostgreSQL"):
-        ratio = min(times[name]) / min(times[f"{name}, bare"])
-        print(f"{name}: ratio {ratio:.2f}, {ratio / LIMIT:.2f} of {LIMIT}")
+        _tell("PostgreSQL", times, count)
+
+
+def _tell(name: str, times: Times, count: int) -> None:
+    ours, other = min(times[name]), min(times[f"{name}, bare"])
+    for what, seconds in (("store.append", ours), ("bare", other)):
+        print(f"{name:<11} {what:<13} {seconds:7.2f} s  {count / seconds:9,.0f} segments/s")
+    print(f"{name}: ratio {ours / other:.2f}, {ours / other / LIMIT:.2f} of {LIMIT}", flush=True)
 
 
 # --- SQLite ------------------------------------------------------------------------------------------------

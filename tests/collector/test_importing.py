@@ -281,7 +281,7 @@ def test_sessions_read_whole_are_the_same_in_any_order(
 ) -> None:
     lines = [f"{at * 100} {kind} cad {account} ws1 100" for kind, account, at in drawn]
     shuffled = lines.copy()
-    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    random.shuffle(shuffled)
     whole = after(empty_warehouse, [lines])
     assert after(empty_warehouse, *([line] for line in [[one] for one in shuffled])) == whole
     assert after(empty_warehouse, [shuffled], [lines], chunk=2) == whole

@@ -113,7 +113,7 @@ def test_a_sample_organization_on_postgresql_has_every_frame_and_every_metric(
     assert len(mine) > 40
     for name, value in mine.items():
         other = others[name]
-        assert value.equals(other) if isinstance(value, pl.DataFrame) else value == other, name  # type: ignore[arg-type]
+        assert value.equals(other) if isinstance(value, pl.DataFrame) else value == other, name
     assert query(engine, "daily_usage") == query(target, "daily_usage")
     assert check(target) == []
     assert rollups.update(target).stretches == 0
@@ -149,7 +149,7 @@ def test_new_rows_get_numbers_after_those_of_the_source_also_where_the_last_ones
     target = opened(url)
     use(target, hour(3, "2026-10-05"))
     with target.connect() as connection:
-        assert landing.since(connection, 0)["landing"].to_list() == [newest + 1]  # type: ignore[operator]
+        assert landing.since(connection, 0)["landing"].to_list() == [newest + 1]
         greatest = connection.scalar(sa.select(sa.func.max(schema.project_entry.c.id)))
     with store.writing(target) as connection:
         values = {

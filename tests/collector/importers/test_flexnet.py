@@ -17,7 +17,7 @@ DAY = " 8:00:00 (demo) TIMESTAMP 3/30/2016\n"
 
 def moves(folder: Path, *logs: str | bytes, **options: object) -> list[Event]:
     """Return what was taken and given back."""
-    records = told(read, folder, *logs, **options).records  # type: ignore[arg-type]
+    records = told(read, folder, *logs, **options).records
     return [each for each in records if isinstance(each, Event) and each.kind in {"start", "end"}]
 
 

@@ -75,7 +75,7 @@ def test_a_feature_is_of_the_daemon_named_before_it_or_of_the_server_where_sever
         ("two", "b"),
     ]
     assert [(each.server, each.application) for each in readings(tmp_path, together)] == [("lic1", "a")]
-    named = readings(tmp_path, apart, mapping={"server": "site"})  # type: ignore[arg-type]
+    named = readings(tmp_path, apart, mapping={"server": "site"})
     assert [each.server for each in named] == ["site/one", "site/two"]
 
 

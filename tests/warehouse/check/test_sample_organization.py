@@ -107,7 +107,7 @@ def found(engine: Engine) -> list[str]:
 def counted(engine: Engine, victim: Victim) -> tuple[int, int]:
     """How many segments the session has, and how long they are together."""
     sql = "SELECT count(*), sum(end_ms - start_ms) FROM segment WHERE session_id = :session"
-    return store.read(engine, sql, {"session": victim.session}).row(0)  # type: ignore[return-value]
+    return store.read(engine, sql, {"session": victim.session}).row(0)
 
 
 def short(used: int, length: int) -> str:

@@ -88,6 +88,14 @@ def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home" / "config"))
 
 
+@pytest.fixture(autouse=True)
+def _own_umask() -> Iterator[None]:
+    """No test leaves the agent's umask to the next one: servers of other users could not read their files."""
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     return REAL_DATA

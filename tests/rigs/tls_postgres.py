@@ -75,6 +75,7 @@ class Server:
         certificate = authority.issue_cert("localhost")
         (self.folder / "password").write_text(PASSWORD)
         self._give(self.folder)
+        self._give(self.folder / "password")
         arguments = ["--pwfile", self.folder / "password", "--username=postgres", "--auth=scram-sha-256"]
         initdb = [self.bin / "initdb", "--pgdata", self.data, "--encoding=UTF8", "--locale=C.UTF-8"]
         subprocess.run([*initdb, *arguments], user=self.user, check=True, capture_output=True)

@@ -1,8 +1,7 @@
 """Metric frame in, plotly figure out, in one house style; no widgets, no frames, no SQL.
 
-Every chart is a function of one of the modules beside. A chart carries no title of its own: the claim in prose above it is its title. Bars carry their label above
-themselves, so that a long name needs no margin and the same figure reads at 390 and at 1440 px. Every figure
-sizes itself to its container; wrap it with `CONFIG`.
+Every chart is a function of one of the modules beside; style.py says how all of them look. Wrap a figure with
+`CONFIG`.
 """
 
 from apps.charts.charges import charges_by_project

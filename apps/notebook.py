@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
+
 import plotly.graph_objects as go
 from great_tables import GT
 from IPython.display import Markdown, display
@@ -15,5 +17,16 @@ def show(*parts: str | go.Figure | GT) -> None:
         if isinstance(part, go.Figure):
             # Plotly's own way to display takes two seconds the first time, to validate notebooks.
             display({PLOTLY: part.to_plotly_json()}, raw=True)
+        elif isinstance(part, GT):
+            display({"text/html": _html(part)}, raw=True)
         else:
-            display(Markdown(part) if isinstance(part, str) else part)
+            display(Markdown(part))
+
+
+def _html(table: GT) -> str:
+    """Draw a table; its name on the page follows from what it shows: the same report is the same page."""
+    drawn = table.with_id(_PLACE).as_raw_html()
+    return str(drawn.replace(_PLACE, f"t{sha256(drawn.encode()).hexdigest()[:12]}"))
+
+
+_PLACE = "place-of-the-name"

@@ -71,7 +71,7 @@ def execute(
                     kernel_manager_class=_kernel(Path(settings), {**environment, **own}),
                 )
         except PapermillExecutionError as error:
-            raise NotebookStopped(_one_line(error)) from None
+            raise NotebookStopped(one_line(error)) from None
         except DeadKernelError:
             raise NotebookStopped("its kernel ended too early, perhaps for want of memory") from None
 
@@ -117,7 +117,7 @@ def _kernel(settings: Path, environment: Mapping[str, str]) -> type[AsyncKernelM
     return Kernel
 
 
-def _one_line(error: PapermillExecutionError) -> str:
+def one_line(error: PapermillExecutionError) -> str:
     """Say why a cell stopped: a Problem shows itself in one line, anything else is named with its cell."""
     if len(error.traceback) == 1:
         return str(error.evalue)

@@ -1,7 +1,11 @@
-"""Find the report notebooks, check what they are asked with, run them through Papermill, keep what comes out.
+"""Find the report notebooks, check what they are asked with, run them through Papermill, keep their outputs.
 
-A run is a folder `<out>/<name>/<UTC stamp>/` with the executed notebook, its page for the browser, and
-`results.json`; files are written beside and renamed. A run that fails keeps the notebook as far as it came.
+A run is a folder `<out>/<name>/<UTC stamp>/` with the executed notebook, its page for the browser, that page
+on paper, and `results.json`; files are written beside and renamed. A run that fails keeps the notebook as far
+as it came.
+
+Reports that this program ships run in this process (in_process.py); those of record, and notebooks of others,
+in a kernel of their own (kernel.py). The outputs are the same.
 """
 
 from __future__ import annotations
@@ -18,8 +22,10 @@ import nbformat
 from papermill.execute import ERROR_MARKER_TAG
 from sqlalchemy import Engine
 
+from pipelines import in_process
 from pipelines.kernel import NotebookStopped, execute
 from pipelines.report_page import page
+from pipelines.report_paper import find_browser, print_page
 from pipelines.report_parameters import Parameter, check_parameters, declared_parameters, nearest
 from pipelines.results import RESULTS_PATH, read_back
 from warehouse import report_runs
@@ -42,6 +48,8 @@ class Report:
     question: str
     parameters: tuple[Parameter, ...]
     path: Path
+    of_record: bool = False
+    """It tells of money that is owed, and runs apart from everything else."""
 
     def as_dict(self) -> dict[str, object]:
         """Give the report as plain JSON."""
@@ -53,12 +61,13 @@ class Report:
 
 @dataclass(frozen=True)
 class ReportResult:
-    """What one run left: its folder, the executed notebook, its page (None unless asked), its key figures."""
+    """What one run left: folder, executed notebook, page and paper (None unless asked), key figures."""
 
     folder: Path
     notebook: Path
     html: Path | None
     results: dict[str, object]
+    pdf: Path | None = None
 
 
 def list_reports(folder: Path = NOTEBOOKS) -> list[Report]:
@@ -87,10 +96,12 @@ def run_report(  # noqa: PLR0913  the options of one command
     out: Path,
     url: str | None = None,
     html: bool = True,
+    pdf: bool = False,
+    kernel: bool = False,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     notebooks: Path = NOTEBOOKS,
 ) -> ReportResult:
-    """Run one report in a kernel of this very interpreter.
+    """Run one report, with this very interpreter.
 
     Parameters
     ----------
@@ -100,22 +111,29 @@ def run_report(  # noqa: PLR0913  the options of one command
         The reports folder.
     url
         The warehouse; None: the default one. It travels by the environment, never into the notebook.
+    html, pdf
+        Whether to write the page, and the page on paper.
+    kernel
+        Run in a kernel of its own, though it could run in this process.
 
     Raises
     ------
     Problem
-        Unknown report, unknown or mistyped parameter, no warehouse: nothing was run.
+        Unknown report, unknown or mistyped parameter, no warehouse, no browser to make the PDF: nothing
+        was run.
     ReportFailed
         The notebook stopped; one line says why and where it is kept.
     """
     report = find_report(name, notebooks)
     values = check_parameters(f"Report {name}", report.parameters, parameters or {})
+    browser = find_browser() if pdf else None
     engine = open_warehouse(url)
     try:
         folder = _new_folder(out / name, clock())
         output = folder.relative_to(out).as_posix()
         with _recorded(engine, name, values, output, clock) as ending:
-            result = _run(report, values, folder, engine, html=html)
+            files = _execute(report, values, folder, engine, kernel=kernel)
+            result = _published(report, *files, html=html, browser=browser)
             ending.update(status="done", results=result.results)
         return result
     finally:
@@ -125,7 +143,7 @@ def run_report(  # noqa: PLR0913  the options of one command
 def run_reports(
     asked: Mapping[str, Mapping[str, object]], *, out: Path, url: str | None = None, at_once: int = 2
 ) -> dict[str, ReportResult | Problem]:
-    """Run several reports, some at a time, each in a kernel of its own.
+    """Run several reports; those in kernels side by side.
 
     Parameters
     ----------
@@ -168,7 +186,10 @@ def _recorded(
         report_runs.finish(engine, run, **ending, at_ms=_ms(clock()))
 
 
-def _run(report: Report, values: dict[str, Any], folder: Path, engine: Engine, *, html: bool) -> ReportResult:
+def _execute(
+    report: Report, values: dict[str, Any], folder: Path, engine: Engine, *, kernel: bool
+) -> tuple[Path, str]:
+    """Run a report's cells; return where its notebook is and, unless it reached its end, why it stopped."""
     notebook, results = folder / f"{report.name}.ipynb", folder / "results.json"
     partial = folder / f"{report.name}.partial.ipynb"
     environment = {
@@ -177,18 +198,41 @@ def _run(report: Report, values: dict[str, Any], folder: Path, engine: Engine, *
     }
     stopped = ""
     try:
-        execute(report.path, partial, values, environment)
+        if kernel or not _may_run_here(report):
+            execute(report.path, partial, values, environment)
+        else:
+            in_process.execute(report.path, partial, values, environment, engine)
     except NotebookStopped as error:
         stopped = str(error)
     finally:
-        kept = _keep(partial, notebook)
-    written = _write_page(folder / f"{report.name}.html", kept, report.title) if html else None
+        _keep(partial, notebook)
+    return notebook, stopped
+
+
+def _may_run_here(report: Report) -> bool:
+    return report.path.parent == NOTEBOOKS and not report.of_record and in_process.available()
+
+
+def _published(
+    report: Report, notebook: Path, stopped: str, *, html: bool, browser: str | None
+) -> ReportResult:
+    """Make the page, and from it the paper; of a report that stopped, too."""
+    folder = notebook.parent
+    page_path = paper = None
+    if html or browser:
+        executed = nbformat.read(notebook, as_version=4)
+        page_path = _write_page(folder / f"{report.name}.html", executed, report.title)
+    if page_path and browser:
+        paper = print_page(browser, page_path, folder / f"{report.name}.pdf")
+        if not html:
+            page_path.unlink()
+            page_path = None
     if stopped:
         raise ReportFailed(f"Report {report.name} stopped: {stopped}", f"what it had made is in {folder}")
-    return ReportResult(folder, notebook, written, read_back(results))
+    return ReportResult(folder, notebook, page_path, read_back(folder / "results.json"), paper)
 
 
-def _keep(partial: Path, notebook: Path) -> nbformat.NotebookNode:
+def _keep(partial: Path, notebook: Path) -> None:
     """Give the executed notebook its own name, without the places of this machine and Papermill's banners."""
     found: nbformat.NotebookNode = nbformat.read(partial, as_version=4)
     found.cells = [cell for cell in found.cells if ERROR_MARKER_TAG not in cell.metadata.get("tags", [])]
@@ -196,7 +240,6 @@ def _keep(partial: Path, notebook: Path) -> nbformat.NotebookNode:
         found.metadata.get("papermill", {}).pop(place, None)
     nbformat.write(found, partial)
     partial.replace(notebook)
-    return found
 
 
 def _write_page(path: Path, notebook: nbformat.NotebookNode, title: str) -> Path:
@@ -237,4 +280,13 @@ def _read_report(path: Path) -> Report:
         raise Problem(
             f"{path.name} has no title", "begin its first cell with `# ` and the question it answers"
         )
-    return Report(path.stem, title.removeprefix("# ").strip(), rest.strip(), declared_parameters(path), path)
+    about = notebook.metadata.get("process_meter", {})
+    parameters = declared_parameters(path)
+    return Report(
+        path.stem,
+        title.removeprefix("# ").strip(),
+        rest.strip(),
+        parameters,
+        path,
+        bool(about.get("of_record")),
+    )

@@ -38,13 +38,25 @@ def run(
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the run's files.  [default: reports]")] = None,
     html: Annotated[bool, typer.Option("--html", help="Also a page for the browser.")] = False,
+    pdf: Annotated[bool, typer.Option("--pdf", help="Also that page on paper; Chromium prints it.")] = False,
+    kernel: Annotated[
+        bool, typer.Option("--kernel", help="Run in a kernel of its own, as reports of record always do.")
+    ] = False,
     warehouse: WarehouseUrl = None,
 ) -> None:
-    """Run one report and keep the executed notebook, and its page with --html."""
+    """Run one report and keep the executed notebook; its page with --html, and on paper with --pdf."""
     from pipelines.reports import run_report
 
-    result = run_report(name, pairs(parameter or []), url=warehouse, out=out or Path("reports"), html=html)
-    for path in (result.notebook, result.html):
+    result = run_report(
+        name,
+        pairs(parameter or []),
+        out=out or Path("reports"),
+        url=warehouse,
+        html=html,
+        pdf=pdf,
+        kernel=kernel,
+    )
+    for path in (result.notebook, result.html, result.pdf):
         if path is not None:
             typer.echo(str(path))
 

@@ -19,4 +19,16 @@ def test_text_charts_and_tables_are_shown_in_their_order(monkeypatch: pytest.Mon
     assert list(chart[0]) == ["application/vnd.plotly.v1+json"]
     assert chart[0]["application/vnd.plotly.v1+json"]["data"][0]["y"] == [1, 2]
     assert chart[1] == {"raw": True}
-    assert last[0] is table
+    assert "Basis" in last[0]["text/html"]
+    assert last[1] == {"raw": True}
+
+
+def test_a_table_has_the_same_html_each_time_and_another_table_has_a_name_of_its_own() -> None:
+    first, again, other = (
+        notebook._html(tables.footer([("Basis", word)])) for word in ("busy", "busy", "run")
+    )
+    assert first == again
+    name, other_name = (html.partition('id="')[2].partition('"')[0] for html in (first, other))
+    assert name.startswith("t")
+    assert name != other_name
+    assert f"#{name} table" in first

@@ -9,7 +9,15 @@ import sqlalchemy as sa
 from sqlalchemy import Engine
 
 from warehouse import schema
-from warehouse.store.engine import MIGRATIONS, open_warehouse, revision_of, revisions, upgrade, writing
+from warehouse.store.engine import (
+    MIGRATIONS,
+    lending,
+    open_warehouse,
+    revision_of,
+    revisions,
+    upgrade,
+    writing,
+)
 from warehouse.store.snapshot import Snapshot, snapshot
 from warehouse.store.transport import Parameters, append, positional, read
 from warehouse.store.url import WarehouseProblem, default_url, located, place
@@ -21,6 +29,7 @@ __all__ = [
     "WarehouseProblem",
     "append",
     "default_url",
+    "lending",
     "open_warehouse",
     "place",
     "positional",

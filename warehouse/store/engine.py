@@ -6,6 +6,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -30,6 +31,8 @@ POOL_RECYCLE_SECONDS = 1_800
 """A connection is made anew after that: no firewall between has forgotten it by then."""
 UPGRADE_LOCK = 7_306_093  # any number, the same in every process that upgrades
 
+_LENT: ContextVar[Engine | None] = ContextVar("_LENT", default=None)
+
 
 def open_warehouse(url: str | None = None) -> Engine:
     """Open an existing warehouse of this program's version.
@@ -37,13 +40,17 @@ def open_warehouse(url: str | None = None) -> Engine:
     Parameters
     ----------
     url
-        `sqlite:///FILE`, `postgresql://...` or `postgresql+psycopg://...`; None: `default_url()`.
+        `sqlite:///FILE`, `postgresql://...` or `postgresql+psycopg://...`; None: what is lent, else
+        `default_url()`.
 
     Raises
     ------
     WarehouseProblem
         The URL is wrong, nothing is there, or the tables are of an older or a newer version.
     """
+    lent = _LENT.get()
+    if url is None and lent is not None:
+        return lent
     parsed = parse(url or default_url())
     if is_sqlite(parsed) and not Path(str(parsed.database)).exists():
         raise WarehouseProblem(f"There is no warehouse at {place(parsed)}", f"{UPGRADE} to create it")
@@ -55,6 +62,16 @@ def open_warehouse(url: str | None = None) -> Engine:
         engine.dispose()
         raise
     return engine
+
+
+@contextmanager
+def lending(engine: Engine) -> Iterator[None]:
+    """Let an open warehouse be what `open_warehouse` gives to whoever names none, in this thread."""
+    token = _LENT.set(engine)
+    try:
+        yield
+    finally:
+        _LENT.reset(token)
 
 
 def upgrade(url: str | None = None) -> Engine:

@@ -38,7 +38,7 @@ def test_a_report_is_printed_whole_with_page_numbers_and_without_a_place_of_this
     assert "How this is computed" in text
     assert "1/4" in text.replace(" ", "")
     assert str(tmp_path) not in text
-    assert "Enough for 95 % of business time" in " ".join(text.split())
+    assert all(word in text for word in ("First reached", "Minutes"))  # the widest table is not cut
 
 
 def test_without_a_browser_nothing_is_run_and_the_remedy_is_said(
@@ -46,9 +46,7 @@ def test_without_a_browser_nothing_is_run_and_the_remedy_is_said(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("BROWSER_PATH", raising=False)
-    with pytest.raises(
-        Problem, match="a PDF is printed by Chromium, .* and none is on the PATH"
-    ):
+    with pytest.raises(Problem, match=r"a PDF is printed by Chromium, .* and none is on the PATH"):
         run_report("peak_demand", out=tmp_path / "reports", url=warehouse_url, pdf=True)
     assert not (tmp_path / "reports").exists()
 

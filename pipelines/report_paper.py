@@ -78,6 +78,7 @@ def _options(profile: str, pdf: Path) -> list[str]:
         "--disable-sync",
         "--no-pdf-header-footer",  # the browser's own names the file's place on this machine
         f"--user-data-dir={profile}",
+        "--window-size=750,1000",  # charts are drawn as wide as they fit between the margins
         f"--virtual-time-budget={DRAWING_MS}",
         f"--print-to-pdf={pdf.absolute()}",
     ]

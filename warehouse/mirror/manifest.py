@@ -117,7 +117,11 @@ def load(folder: Path) -> Manifest:
     if digest != _digest(document):
         raise Unusable(f"The mirror's manifest in {folder} is not as it was written", REMEDY)
     del document["format"]
-    return Manifest(**{**document, "files": tuple(MirrorFile(**file) for file in document["files"])})
+    try:
+        return Manifest(**{**document, "files": tuple(MirrorFile(**file) for file in document["files"])})
+    except (TypeError, KeyError):  # written by a program of the same format that says other things of a file
+        what = f"The mirror's manifest in {folder} has other fields than this program's"
+        raise Unusable(what, REMEDY) from None
 
 
 def save(folder: Path, manifest: Manifest) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -334,6 +335,16 @@ def _age_the_program(folder: Path) -> None:
     path.write_text(path.read_text().replace('"format": 1', '"format": 2'))
 
 
+def _name_other_fields(folder: Path) -> None:
+    """As a program of another build would write it: whole, signed, of the same format."""
+    path = folder / "manifest.json"
+    document = json.loads(path.read_text())
+    del document["digest"]
+    document["files"] = [{**file, "codec": "zstd"} for file in document["files"]]
+    digest = manifest.digest_of(json.dumps(document, sort_keys=True).encode())
+    path.write_text(json.dumps({**document, "digest": digest}))
+
+
 SPOILED = {
     _delete_a_file: "missing or changed",
     _truncate_a_file: "missing or changed",
@@ -342,6 +353,7 @@ SPOILED = {
     _edit_the_manifest: "not as it was written",
     _list_the_manifest: "cannot be read",
     _age_the_program: "of format 2, this program reads 1",
+    _name_other_fields: "has other fields than this program's",
 }
 
 

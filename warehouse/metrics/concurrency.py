@@ -11,6 +11,7 @@ in percentiles.py.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, get_args
 
@@ -18,14 +19,25 @@ import polars as pl
 
 from warehouse.errors import Problem
 from warehouse.metrics.states import BASES
-from warehouse.periods import INSTANT, check_window, clip, collapse, union
+from warehouse.periods import INSTANT, check_window, clip, collapse
 
 Key = Literal["user", "device", "user_device", "session", "token"]
 
 KEYS: tuple[Key, ...] = get_args(Key)
 GROUPS = ("application", "product", "entitlement")
 
+KEY_OF: dict[str, pl.Expr] = {
+    "user": pl.col("person"),
+    "device": pl.col("device"),
+    "user_device": pl.concat_str("person", "device", separator=" "),  # null when either is unknown
+}
+"""What counts once under each key that merges."""
+
+APART = ("session", "token")
+"""Keys under which nothing is merged: the stretches of a session never overlap."""
+
 MINUTE_MS = 60_000
+_ONE = pl.lit(1, pl.Int64)
 LIMIT = 2**63
 """A packed sort key must stay below this."""
 
@@ -47,7 +59,7 @@ def intervals(  # noqa: PLR0913, PLR0917 - a figure names its key, basis, window
     Parameters
     ----------
     stated
-        What `states` gives: whole sessions, ordered by session and start.
+        What `states` gives: whole sessions, the rows of each together and in order of start.
     sessions
         `session`, `application`, `product`, `person`, `device`.
     key
@@ -69,25 +81,32 @@ def intervals(  # noqa: PLR0913, PLR0917 - a figure names its key, basis, window
     pl.LazyFrame
         `group...`, `key` (String; null where unknown), `start`, `end`, `units` (Int64; 1 but for `token`) and
         `carried` (Boolean: the use began before the window). One row per key and unbroken stretch of use,
-        cut to the window, ordered by group, key and start.
+        cut to the window, ordered by group, key (sessions by number, those without a key first) and start.
 
     Raises
     ------
     Problem
-        Unknown key, basis or group, an end that is not after the start, a suite without its applications.
+        Unknown key, basis or group, an end that is not after the start, a suite without its applications,
+        more holders and time than one sort key can hold.
     """
     check_window(start, end)
     check("key", key, KEYS)
     stretches = _stretches(stated, basis, by_units=key == "token")
-    keyed = stretches.join(_keys(sessions, key, group, suites), on="session")
-    if key == "token":
-        merged = keyed.with_columns(units=pl.col("units").cast(pl.Int64) * _weight(weights))
+    holders = _holders(sessions, key, group, suites)
+    held = stretches.join(holders.sessions.lazy(), on="session")
+    if key in APART:
+        taken = pl.col("units").cast(pl.Int64) * _weight(weights) if key == "token" else _ONE
+        used = held.with_columns(units=taken).sort("_holder", maintain_order=True)
     else:
-        merged = union(keyed, [group, "key", "_own"]).with_columns(units=pl.lit(1, pl.Int64))
+        used = _counted_once(held.select("_holder", "start", "end").collect()).with_columns(units=_ONE)
+    place = pl.col("_holder")
     return (
-        clip(merged.with_columns(carried=pl.col("start") < start), start, end)
-        .select(group, "key", "start", "end", "units", "carried")
-        .sort(group, "key", "start", "end")
+        clip(used.with_columns(carried=pl.col("start") < start), start, end)
+        .select(
+            pl.lit(holders.groups).gather(place // len(holders.keys)).alias(group),
+            pl.lit(holders.keys).gather(place % len(holders.keys)).alias("key"),
+            *("start", "end", "units", "carried"),
+        )
         .collect()
         .lazy()
     )
@@ -112,29 +131,98 @@ def _stretches(stated: pl.LazyFrame, basis: str, *, by_units: bool) -> pl.LazyFr
     )
 
 
-def _keys(sessions: pl.LazyFrame, key: str, group: str, suites: pl.LazyFrame | None) -> pl.LazyFrame:
-    """Key and group of each session; `_own` keeps sessions without a key apart."""
+@dataclass(frozen=True)
+class _Holders:
+    """What counts once: each holder is a number, so that sorting and comparing never touch text.
+
+    Attributes
+    ----------
+    sessions
+        `session`, `_holder` (Int64: place of the group x number of keys + place of the key) and
+        `_application`: one row per session and group.
+    groups, keys
+        What the places stand for, in order; a session without a key has one of its own, whose name is null.
+    """
+
+    sessions: pl.DataFrame
+    groups: pl.Series
+    keys: pl.Series
+
+
+def _holders(sessions: pl.LazyFrame, key: str, group: str, suites: pl.LazyFrame | None) -> _Holders:
     check("group", group, GROUPS)
-    session = pl.col("session").cast(pl.String)
-    key_of = {
-        "user": pl.col("person"),
-        "device": pl.col("device"),
-        "user_device": pl.concat_str("person", "device", separator=" "),  # null when either is unknown
-        "session": session,
-        "token": session,
-    }
-    keyed = sessions.with_columns(key=key_of[key]).with_columns(
-        _own=pl.when(pl.col("key").is_null()).then("session")
-    )
+    known = _grouped(sessions, group, suites).collect()
+    keys, places = _places(known, key)
+    groups = known[group].unique().sort()
+    holder = _code(pl.col(group), groups) * len(keys) + pl.lit(places)
+    return _Holders(known.select("session", "_application", _holder=holder), groups, keys)
+
+
+def _grouped(sessions: pl.LazyFrame, group: str, suites: pl.LazyFrame | None) -> pl.LazyFrame:
+    """Give the group, or the groups, of each session."""
     if group == "entitlement":
         if suites is None:
             raise Problem(
                 "concurrent use by entitlement needs `suites`", "pass the applications each one covers"
             )
-        keyed = keyed.join(suites.select("entitlement", "application"), on="application")
+        sessions = sessions.join(suites.select("entitlement", "application"), on="application")
     elif group == "product":  # an application without a product is its own
-        keyed = keyed.with_columns(product=pl.coalesce("product", "application"))
-    return keyed.select("session", pl.col(group).cast(pl.String), "key", "_own", _application="application")
+        sessions = sessions.with_columns(product=pl.coalesce("product", "application"))
+    return sessions.with_columns(pl.col(group).cast(pl.String), _application="application")
+
+
+def _places(known: pl.DataFrame, key: str) -> tuple[pl.Series, pl.Series]:
+    """List the keys in order, and say which place each session has among them."""
+    if key in APART:
+        numbers = known["session"].unique().sort()
+        return numbers.cast(pl.String), numbers.search_sorted(known["session"]).cast(pl.Int64)
+    named = known.select("session", key=KEY_OF[key])
+    nobody = pl.col("key").is_null()
+    own, names = named.filter(nobody)["session"].unique().sort(), named["key"].drop_nulls().unique().sort()
+    own_place = pl.lit(own).search_sorted(pl.col("session")).cast(pl.Int64)
+    place = pl.when(nobody).then(own_place).otherwise(_code(pl.col("key"), names) + len(own))
+    keys = pl.concat([pl.Series([None], dtype=pl.String).new_from_index(0, len(own)), names])
+    return keys, named.select(place)[:, 0]
+
+
+def _code(text: pl.Expr, names: pl.Series) -> pl.Expr:
+    """Place of each text among names in order."""
+    return text.cast(pl.Enum(names)).to_physical().cast(pl.Int64)
+
+
+def _counted_once(held: pl.DataFrame) -> pl.LazyFrame:
+    """Merge what overlaps or touches under one holder: `_holder`, `start`, `end`, in order.
+
+    Every start and end is one packed integer, (holder, instant, is it an end), so that at one instant starts
+    come before ends. The outermost of them are where the number of open ones leaves or reaches zero; they
+    alternate, so that the starts and the ends need no pairing.
+    """
+    if held.is_empty():
+        return held.lazy()
+    first, until = pl.col("start").min().cast(pl.Int64), pl.col("end").max().cast(pl.Int64)
+    origin, last, highest = held.select(first, until, pl.col("_holder").max()).row(0)
+    span = last - origin + 1
+    if 2 * span * (highest + 1) >= LIMIT:
+        raise Problem("too many people, devices and days for one sweep", "ask for a shorter window")
+
+    def packed(instant: str, is_end: int) -> pl.LazyFrame:
+        course = pl.col("_holder") * span + pl.col(instant).cast(pl.Int64) - origin
+        return held.lazy().select(_edge=course * 2 + is_end)
+
+    is_end = pl.col("_edge") & 1
+    outermost = (
+        pl.concat([packed("start", 0), packed("end", 1)])
+        .sort("_edge")
+        .filter((1 - 2 * is_end).cum_sum() == 1 - is_end)
+        .select(pl.col("_edge") // 2)
+        .collect()["_edge"]
+    )
+    starts, ends = outermost.gather_every(2), outermost.gather_every(2, 1)
+    return pl.LazyFrame({"_start": starts, "_end": ends}).select(
+        _holder=pl.col("_start") // span,
+        start=(pl.col("_start") % span + origin).cast(INSTANT),
+        end=(pl.col("_end") % span + origin).cast(INSTANT),
+    )
 
 
 def _weight(weights: pl.LazyFrame | None) -> pl.Expr:
@@ -186,8 +274,7 @@ def _sweep(intervals: pl.LazyFrame) -> tuple[pl.DataFrame, pl.Series, str]:
     names = frame[group].unique().sort()
     if frame.is_empty():
         return pl.DataFrame(schema={"_code": pl.Int64, "at": INSTANT, "demand": pl.Int64}), names, group
-    codes = pl.col(group).cast(pl.Enum(names)).to_physical().cast(pl.Int64)
-    return _running_sum(frame.with_columns(_code=codes), len(names)), names, group
+    return _running_sum(frame.with_columns(_code=_code(pl.col(group), names)), len(names)), names, group
 
 
 def _running_sum(frame: pl.DataFrame, groups: int) -> pl.DataFrame:

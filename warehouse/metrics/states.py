@@ -165,7 +165,8 @@ def states(segments: pl.LazyFrame, policy: Policy, as_of: datetime | None = None
     Returns
     -------
     pl.LazyFrame
-        The same rows, ordered by session and start, with `state` (Enum of `STATES`), `gap_start` and
+        The same rows, those of a session together in order of start (sorted by session and start where they
+        were not), with `state` (Enum of `STATES`), `gap_start` and
         `gap_end` (of the whole gap that the segment belongs to; null outside gaps) and `provisional`
         (Boolean).
     """
@@ -178,11 +179,18 @@ def states(segments: pl.LazyFrame, policy: Policy, as_of: datetime | None = None
 
 
 def _in_order(segments: pl.DataFrame) -> pl.DataFrame:
-    """Sort by session and start, but only where that changes anything: the check is ten times cheaper."""
+    """Sort by session and start, but only where a session's rows are not together and in order already.
+
+    The frames give sessions month by month: their numbers fall where a session lasts over the end of a month,
+    which no figure minds, and to sort everything takes longer than to judge it.
+    """
     session, start = pl.col("session"), pl.col("start")
-    same = session == session.shift(1)
-    falls = (session < session.shift(1)) | (same & (start < start.shift(1)))
-    return segments.sort("session", "start") if segments.select(falls.any()).item() else segments
+    opens = session.ne_missing(session.shift(1))
+    falls = ~opens & (start < start.shift(1))
+    runs, sessions, has_fall = segments.select(
+        opens.sum(), sessions=session.filter(opens).n_unique(), has_fall=falls.any()
+    ).row(0)
+    return segments if runs == sessions and not has_fall else segments.sort("session", "start")
 
 
 def _rule_column(policy: Policy, name: str, kind: pl.DataType | type[pl.DataType]) -> pl.Expr:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from use_cases import (
     CELL,
     MORNING,
+    STATED,
     SUITES,
     WEIGHTS,
     Session,
@@ -29,7 +30,7 @@ from use_cases import (
 )
 
 from warehouse.errors import Problem
-from warehouse.metrics.concurrency import KEYS, curve, peak, witnesses
+from warehouse.metrics.concurrency import KEYS, curve, intervals, peak, witnesses
 from warehouse.metrics.states import BASES
 from warehouse.periods import INSTANT
 
@@ -43,6 +44,15 @@ def spans(frame: pl.LazyFrame, *columns: str) -> list[tuple[Any, ...]]:
         )
         for row in rows
     ]
+
+
+BC = datetime(2, 1, 1, tzinfo=UTC)
+
+
+def stated_whole(*sessions: Session) -> pl.LazyFrame:
+    """Sessions of ages, whose quarters nobody wants to list."""
+    rows = [(each.session, *part[:2], part[3], part[2]) for each in sessions for part in each.parts]
+    return pl.LazyFrame(rows, schema=STATED, orient="row")
 
 
 def steps(frame: pl.LazyFrame) -> list[tuple[str, float, int]]:
@@ -96,6 +106,27 @@ def test_each_basis_counts_its_own_states() -> None:
     assert spans(found(mine, basis="run")) == [(0, 30), (40, 50)]
     assert spans(found(mine, basis="busy")) == [(0, 20)]
     assert spans(found(mine, basis="active")) == [(0, 10)]
+
+
+def test_use_comes_by_group_and_key_whatever_the_order_of_the_sessions() -> None:
+    first = session(1, (60, 90, "active"), person="P-2"), session(2, (0, 30, "active"))
+    later = session(3, (40, 50, "active")), session(4, (0, 9, "active"), application="bim", person=None)
+    seen = pl.concat([stated(*later), stated(*first)])
+    known = described(*first, *later)
+    for key, expected in {
+        "user": [("bim", None, 0, 9), ("cad", "P-1", 0, 30), ("cad", "P-1", 40, 50), ("cad", "P-2", 60, 90)],
+        "session": [("bim", "4", 0, 9), ("cad", "1", 60, 90), ("cad", "2", 0, 30), ("cad", "3", 40, 50)],
+    }.items():
+        asked = intervals(seen, known, key, "run", at(0), at(100))
+        assert spans(asked, "application", "key") == expected
+
+
+def test_more_holders_and_time_than_one_number_holds_are_refused() -> None:
+    ages = [Session(number, ((BC, MORNING, "active", 1),), BC, MORNING) for number in range(3)]
+    known = described(*ages).join(pl.LazyFrame({"many": range(50_000)}), how="cross")
+    each = known.with_columns(person=pl.format("P-{}-{}", "session", "many"))
+    with pytest.raises(Problem, match="too many people, devices and days"):
+        intervals(stated_whole(*ages), each, "user", "run", MORNING - timedelta(days=1), MORNING)
 
 
 def test_use_is_cut_to_the_window_and_says_where_it_was_carried_in() -> None:

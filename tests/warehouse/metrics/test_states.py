@@ -153,6 +153,18 @@ def test_segments_in_any_order_are_judged_in_the_order_of_time() -> None:
     assert out["start"].is_sorted()
 
 
+def test_sessions_keep_their_order_as_long_as_the_rows_of_each_are_together() -> None:
+    def later(number: int, *stretches: tuple[Any, ...]) -> pl.LazyFrame:
+        return evidence(*stretches, session=number)
+
+    high, low = later(9, (0, 100, "input", 0), (100, 200, "no_input", 100)), later(4, (50, 150, "input", 50))
+    whole = states(pl.concat([high, low]), Policy()).collect()
+    assert whole["session"].to_list() == [9, 9, 4]
+    torn = states(pl.concat([high.head(1), low, high.tail(1)]), Policy()).collect()
+    assert torn["session"].to_list() == [4, 9, 9]
+    assert torn["state"].to_list() == ["active", "active", "pause"]
+
+
 EVERYTHING = evidence(
     *((n * 10, n * 10 + 10, attention, n * 10, 4.0) for n, attention in enumerate(ATTENTIONS))
 )

@@ -127,11 +127,13 @@ NAMES = {
     "person": ("code", "employee_number", "name", "email"),
     "account": ("name",),
     "host": ("name",),
+    "project_entry": ("author",),
 }
 """Columns that say who somebody is: analysts get pseudonyms, made of the ids with a key kept apart."""
 HIDDEN_FROM_SCREENS = {
     "person": NAMES["person"],
     "host": NAMES["host"],
+    "project_entry": NAMES["project_entry"],
     "audit_event": ("detail", "previous_digest", "digest"),
 }
 """The screens look up the account of whoever has signed in, and who looked at that person's name."""

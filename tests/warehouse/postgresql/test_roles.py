@@ -151,6 +151,7 @@ def test_an_analyst_reads_every_frame(signed_in: AS) -> None:
         "SELECT name FROM person",
         "SELECT email FROM person",
         "SELECT name FROM account",
+        "SELECT author FROM project_entry",
         "SELECT * FROM host",
         "SELECT record FROM quarantine",
         "SELECT actor FROM audit_event",
@@ -179,6 +180,7 @@ def test_the_screens_are_drawn_as_dashboard(signed_in: AS) -> None:
     [
         "SELECT name FROM person",
         "SELECT name FROM host",
+        "SELECT author FROM project_entry",
         "SELECT * FROM charge_share",
         "SELECT * FROM rate",
         "SELECT * FROM enrollment_token",

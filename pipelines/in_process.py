@@ -111,7 +111,7 @@ class InProcess(PapermillEngine):  # type: ignore[misc]
     @classmethod
     def execute_managed_notebook(cls, nb_man: Any, _kernel_name: str, **_options: Any) -> NotebookNode:
         """Execute the cells of `nb_man.nb`, as Papermill's own engine does through a kernel."""
-        with _shell() as shell:
+        with _saved_at_the_end(nb_man), _shell() as shell:
             for index, cell in enumerate(nb_man.nb.cells):
                 nb_man.cell_start(cell, index)
                 try:
@@ -124,6 +124,16 @@ class InProcess(PapermillEngine):  # type: ignore[misc]
         notebook: NotebookNode = nb_man.nb
         notebook.metadata["language_info"] = _language_info()
         return notebook
+
+
+@contextmanager
+def _saved_at_the_end(nb_man: Any) -> Iterator[None]:
+    """Keep Papermill from writing the notebook twice a cell, which costs more than most cells do."""
+    output, nb_man.output_path = nb_man.output_path, None
+    try:
+        yield
+    finally:
+        nb_man.output_path = output
 
 
 def _language_info() -> dict[str, Any]:
@@ -233,7 +243,7 @@ def _shell() -> Iterator[_Shell]:
         try:
             yield shell
         finally:
-            shell.atexit_operations()  # type: ignore[no-untyped-call]
+            shell.user_ns.clear()
             atexit.unregister(shell.atexit_operations)
             shell.restore_sys_module_state()  # type: ignore[no-untyped-call]
             sys.modules["__main__"] = main

@@ -24,7 +24,6 @@ from sqlalchemy import Engine
 
 from pipelines import in_process
 from pipelines.kernel import NotebookStopped, execute
-from pipelines.report_page import page
 from pipelines.report_paper import find_browser, print_page
 from pipelines.report_parameters import Parameter, check_parameters, declared_parameters, nearest
 from pipelines.results import RESULTS_PATH, read_back
@@ -243,6 +242,8 @@ def _keep(partial: Path, notebook: Path) -> None:
 
 
 def _write_page(path: Path, notebook: nbformat.NotebookNode, title: str) -> Path:
+    from pipelines.report_page import page  # noqa: PLC0415 - nbconvert takes long to load; only a page needs it
+
     partial = path.with_suffix(".partial.html")
     partial.write_text(page(notebook, title), encoding="utf-8")
     return partial.replace(path)

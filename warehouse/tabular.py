@@ -16,14 +16,16 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
+from typing import TYPE_CHECKING
 from xml.etree.ElementTree import ParseError
 
-from openpyxl import load_workbook
-from openpyxl.cell import Cell, MergedCell
-from openpyxl.cell.read_only import EmptyCell, ReadOnlyCell
-from openpyxl.utils.exceptions import InvalidFileException
-
 from warehouse.errors import Problem
+
+if TYPE_CHECKING:
+    from openpyxl.cell import Cell, MergedCell
+    from openpyxl.cell.read_only import EmptyCell, ReadOnlyCell
+
+    AnyCell = Cell | MergedCell | ReadOnlyCell | EmptyCell
 
 CLEAR = "-"
 """What a cell holds to say: remove what is stored. An empty cell leaves it."""
@@ -31,7 +33,6 @@ YES = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": F
 EXACT_DIGITS = 15
 """Excel keeps no more digits of a number."""
 SAVE_AS = "save it as .xlsx, or as .csv in UTF-8"
-AnyCell = Cell | MergedCell | ReadOnlyCell | EmptyCell
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _DELIMITERS = (",", ";", "\t")
 
@@ -327,6 +328,10 @@ def _delimiter(text: str, known: Sequence[str]) -> str:
 
 
 def _xlsx_lines(file: str, content: bytes, known: Sequence[str]) -> Iterator[tuple[int, list[str]]]:  # noqa: ARG001
+    # Whoever reads no workbook does not wait for what reads them to load.
+    from openpyxl import load_workbook  # noqa: PLC0415
+    from openpyxl.utils.exceptions import InvalidFileException  # noqa: PLC0415
+
     try:
         with warnings.catch_warnings(action="ignore"):  # openpyxl warns of features that it does not keep
             book = load_workbook(io.BytesIO(content), read_only=True, data_only=True)

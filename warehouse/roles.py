@@ -156,7 +156,7 @@ def grants(place: str = "public") -> list[str]:
 
 
 def apply(engine: Engine) -> None:
-    """Make the roles and give each its rights, in one transaction; again after each upgrade.
+    """Make the roles and give each its rights and limits, in one transaction.
 
     Raises
     ------
@@ -169,6 +169,23 @@ def apply(engine: Engine) -> None:
         place = str(connection.scalar(sa.text("SELECT quote_ident(current_schema())")))
         for statement in statements(place) if _may_make(connection) else grants(place):
             connection.execute(sa.text(statement))
+
+
+def renew(engine: Engine) -> bool:
+    """Give the roles their rights on what an upgrade brought; return whether this warehouse has roles.
+
+    It has once `apply` made the owner its owner: another warehouse of the same server may have none. The
+    limits of the roles are left as an administrator has set them since.
+    """
+    if engine.dialect.name != "postgresql":
+        return False
+    with located(engine.url), writing(engine) as connection:
+        place = str(connection.scalar(sa.text("SELECT quote_ident(current_schema())")))
+        owned = sa.text("SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = to_regclass(:table)")
+        has_roles = connection.scalar(owned, {"table": f"{place}.session"}) == OWNER
+        for statement in grants(place) if has_roles else ():
+            connection.execute(sa.text(statement))
+    return has_roles
 
 
 def _may_make(connection: Connection) -> bool:

@@ -15,7 +15,7 @@ def roles(
     ] = False,
     warehouse: WarehouseUrl = None,
 ) -> None:
-    """Make the roles of a PostgreSQL warehouse and give each its rights; again after each upgrade."""
+    """Make the roles of a PostgreSQL warehouse and give each its rights and limits. Again does no harm."""
     from warehouse.roles import ROLES, apply, statements
     from warehouse.store import place
 

@@ -21,11 +21,16 @@ app.command(epilog="Example: process-meter warehouse roles --warehouse postgresq
 
 @app.command(epilog="Example: process-meter warehouse upgrade --warehouse sqlite:///meter.sqlite")
 def upgrade(warehouse: WarehouseUrl = None) -> None:
-    """Make the warehouse, or bring an older one to this version's tables. Running it again does no harm."""
+    """Make the warehouse, or bring an older one to this version's tables. Running it again does no harm.
+
+    On PostgreSQL its roles, if it has any, get their rights on new tables.
+    """
+    from warehouse.roles import renew
     from warehouse.store import place, upgrade
 
     engine = upgrade(warehouse)
-    typer.echo(f"The warehouse {place(engine.url)} is ready.")
+    has_roles = renew(engine)
+    typer.echo(f"The warehouse {place(engine.url)} is ready{', its roles have their rights' * has_roles}.")
     engine.dispose()
 
 

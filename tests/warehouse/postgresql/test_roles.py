@@ -15,6 +15,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
 from apps import ahead, landing, live
+from apps.commands.warehouse import upgrade
 from collector.importers.records import Options
 from collector.importing import import_files
 from collector.manager import enrollment, policies
@@ -61,6 +62,38 @@ def test_the_owner_upgrades_and_rules(signed_in: AS) -> None:
     assert policies.apply_text(engine, rig.POLICY, "policy.toml", "admin", rig.NOON)
     assert enrollment.new_token(engine, 1, enrollment.lifetime("1h"), "admin", rig.NOON)
     assert frames.charge_lines(engine).collect().height == 3
+
+
+def test_an_upgrade_gives_the_roles_their_rights_on_what_it_brings_and_leaves_their_limits(
+    signed_in: AS, small_engine: Engine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    engine = signed_in(roles.OWNER)
+    with small_engine.begin() as connection:
+        # As a table is that a newer version brought.
+        connection.execute(sa.text("REVOKE ALL ON landing FROM process_meter_ingest"))
+        connection.execute(sa.text("ALTER ROLE process_meter_owner SET lock_timeout = '7s'"))
+    _refused(signed_in(roles.INGEST), "SELECT * FROM landing")
+    upgrade(engine.url.render_as_string(hide_password=False))
+    assert capsys.readouterr().out.endswith(" is ready, its roles have their rights.\n")
+    with signed_in(roles.INGEST).begin() as connection:
+        connection.execute(sa.text("SELECT * FROM landing"))
+    with small_engine.begin() as connection:
+        limits = connection.scalar(sa.text(_LIMITS))
+        connection.execute(sa.text("ALTER ROLE process_meter_owner SET lock_timeout = '60s'"))
+    assert limits == ["lock_timeout=7s"]
+
+
+_LIMITS = "SELECT rolconfig FROM pg_roles WHERE rolname = 'process_meter_owner'"
+
+
+def test_an_upgrade_leaves_alone_a_warehouse_that_was_given_no_roles_on_a_server_that_has_them(
+    signed_in: AS, postgres_engine: Engine
+) -> None:
+    assert roles.renew(signed_in(roles.OWNER))
+    assert not roles.renew(postgres_engine)
+    owner = "SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = 'session'::regclass"
+    with postgres_engine.connect() as connection:
+        assert connection.scalar(sa.text(owner)) != roles.OWNER
 
 
 def test_the_months_belong_to_the_owner_whoever_has_them_made(signed_in: AS) -> None:

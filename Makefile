@@ -29,6 +29,10 @@ env: .venv/ready
 .venv/ready: requirements/dev.txt requirements/uv.txt pyproject.toml .ci/environment
 	@sh .ci/environment "$(PYTHON)"
 
+# Apache Spark, which only the soak tests need: half a gigabyte.
+.venv/spark: .venv/ready requirements/spark.txt .ci/spark
+	@sh .ci/spark
+
 # Chromium, LibreOffice, a virtual desktop, test servers: installed when that can be, else said loudly and gone without.
 system:
 	@sh .ci/system
@@ -49,7 +53,7 @@ check: env
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q tests/test_notebooks.py tests/test_architecture.py tests/test_docs.py
 
-soak: env system
+soak: env system .venv/spark
 	$(BIN)/python -m pytest -q -o python_files='soak_*.py' $(ARGS) tests
 
 bench: env system

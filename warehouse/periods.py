@@ -18,6 +18,7 @@ INSTANT = pl.Datetime("ms", "UTC")
 """Polars data type of every instant."""
 
 DAY = timedelta(days=1)
+QUARTER_S = 900
 
 
 def check_window(start: datetime, end: datetime) -> None:
@@ -103,6 +104,43 @@ def local_days(zone: str, start: datetime, end: datetime) -> pl.LazyFrame:
         for day in _days(place, start, end)
     ]
     return _frame(days, {"day": pl.Date})
+
+
+def local_quarters(zone: str, start: datetime, end: datetime) -> pl.LazyFrame:
+    """Tell the local time of every UTC quarter of an hour, for engines that know no time zones.
+
+    Every local hour begins at a UTC quarter, so a quarter lies in one local hour.
+
+    Parameters
+    ----------
+    zone
+        IANA name.
+    start, end
+        The window, [start, end).
+
+    Returns
+    -------
+    pl.LazyFrame
+        `quarter` (Int64: quarters since 1970), `month` (Date: its first day), `day` (Date), `weekday` (Int8,
+        ISO 1-7), `hour` (Int8, 0-23): one row per quarter that the window touches.
+
+    Raises
+    ------
+    Problem
+        Unknown zone, or an end that is not after the start.
+    """
+    check_window(start, end)
+    zone_of(zone)
+    first, last = start.timestamp() // QUARTER_S, (end - timedelta(milliseconds=1)).timestamp() // QUARTER_S
+    local = pl.from_epoch(pl.col("quarter") * QUARTER_S, "s").dt.replace_time_zone("UTC")
+    local = local.dt.convert_time_zone(zone)
+    quarters = pl.LazyFrame({"quarter": range(int(first), int(last) + 1)}, schema={"quarter": pl.Int64})
+    return quarters.with_columns(
+        month=local.dt.date().dt.month_start(),
+        day=local.dt.date(),
+        weekday=local.dt.weekday(),
+        hour=local.dt.hour(),
+    )
 
 
 def _frame(rows: Sequence[tuple[object, ...]], keys: dict[str, type[pl.DataType]]) -> pl.LazyFrame:

@@ -24,6 +24,7 @@ from warehouse.periods import (
     day_bounds,
     intersect,
     local_days,
+    local_quarters,
     union,
 )
 
@@ -236,6 +237,17 @@ def test_what_is_covered_before_an_instant_counts_its_own_key_alone() -> None:
     found = covered_before(asked, "start", intervals, "host").collect()
     assert (found["covered_ms"] / 60_000).to_list() == [0, 5, 10, 10, 15, 20]
     assert found.columns == ["start", "end", "host", "covered_ms"]
+
+
+def test_every_quarter_that_a_window_touches_has_its_local_time() -> None:
+    start = datetime(2026, 10, 31, 18, 1, tzinfo=UTC)
+    found = local_quarters("Asia/Kathmandu", start, start + timedelta(minutes=20)).collect()
+    assert found.rows() == [  # 5:45 ahead of UTC
+        (1992744, date(2026, 10, 1), date(2026, 10, 31), 6, 23),
+        (1992745, date(2026, 11, 1), date(2026, 11, 1), 7, 0),
+    ]
+    with pytest.raises(Problem, match="unknown time zone"):
+        local_quarters("Mars/Base", start, start + timedelta(hours=1))
 
 
 spans = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 12)).map(lambda it: (it[0], sum(it))))

@@ -13,6 +13,7 @@ from typing import Any
 from warehouse.metrics.averages import average_demand
 from warehouse.metrics.charges import charge
 from warehouse.metrics.concurrency import curve, intervals, peak, witnesses
+from warehouse.metrics.hourly import hourly_usage
 from warehouse.metrics.licenses import position, renewals, unused
 from warehouse.metrics.percentiles import (
     calendar,
@@ -208,6 +209,16 @@ CATALOGUE: dict[str, Metric] = {
         "Different people with a session seen open on a day.",
         daily_usage,
         "active_users",
+    ),
+    "hourly_busy_time": Metric(
+        "Busy time by hour",
+        "h",
+        2,
+        "UTC hour, person, application and project",
+        "Time in which an application was truly used, hour by hour, for the project that was in force at each "
+        "moment.",
+        hourly_usage,
+        "busy_ms",
     ),
     "session_coverage": Metric(
         "Session coverage",

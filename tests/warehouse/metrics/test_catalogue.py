@@ -14,6 +14,7 @@ from warehouse.metrics import (
     averages,
     charges,
     concurrency,
+    hourly,
     licenses,
     percentiles,
     states,
@@ -21,7 +22,7 @@ from warehouse.metrics import (
 )
 from warehouse.metrics.catalogue import CATALOGUE, Metric
 
-TOPICS = (states, utilization, concurrency, percentiles, averages, licenses, charges)
+TOPICS = (states, utilization, hourly, concurrency, percentiles, averages, licenses, charges)
 FIGURES = (pl.LazyFrame, int, float, utilization.FleetCoverage, charges.Charges)
 """What a metric gives; a function that gives anything else is a step on the way to one."""
 

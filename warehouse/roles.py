@@ -182,7 +182,7 @@ def renew(engine: Engine) -> bool:
     with located(engine.url), writing(engine) as connection:
         place = str(connection.scalar(sa.text("SELECT quote_ident(current_schema())")))
         owned = sa.text("SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = to_regclass(:table)")
-        has_roles = connection.scalar(owned, {"table": f"{place}.session"}) == OWNER
+        has_roles = bool(connection.scalar(owned, {"table": f"{place}.session"}) == OWNER)
         for statement in grants(place) if has_roles else ():
             connection.execute(sa.text(statement))
     return has_roles

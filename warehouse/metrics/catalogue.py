@@ -215,8 +215,8 @@ CATALOGUE: dict[str, Metric] = {
         "h",
         2,
         "UTC hour, person, application and project",
-        "Time in which an application was truly used, hour by hour, for the project that was in force at each "
-        "moment.",
+        "Time in which an application was truly used, hour by hour, for the project that was in force at "
+        "each moment.",
         hourly_usage,
         "busy_ms",
     ),

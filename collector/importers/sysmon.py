@@ -37,6 +37,9 @@ KEYS = frozenset({"applications", "only_mapped", "host"})
 GRACE_MS = 5_000
 """A process that follows within it continues the session; an end is this much before its start at most."""
 
+SILENCE_MS = 24 * 3_600_000
+"""An open session is followed for so long after its last event: beyond it nothing is said of it."""
+
 _KINDS = {"1": "start", "5": "end"}
 _FIRST_OF_A_BOOT = "wininit.exe"
 """Windows starts it once, at its own start: nothing that ran before lives on."""
@@ -250,6 +253,11 @@ class _Process:
     """Its end; else how far it may have run."""
 
     @property
+    def heard_ms(self) -> int:
+        """Its last event."""
+        return self.event.at_ms if self.ended_ms is None else self.ended_ms
+
+    @property
     def who(self) -> tuple[str, str, str, str]:
         event = self.event
         return event.application, event.account.lower(), event.host.lower(), self.logon
@@ -261,8 +269,10 @@ def pair(events: Sequence[StoredEvent]) -> Iterator[Paired]:
     A process that ends before it starts, by at most `GRACE_MS`, has no length: the two events are written by
     different threads. Of several ends of one process the first counts. Processes of one application, account,
     host and logon session that overlap, or follow within `GRACE_MS`, are one session. It is open while one of
-    them is, and known up to the next start of its system, else to the last event of its host. A start of a
-    system goes with the oldest process that it leaves open, so that it is found again as long as that is so.
+    them is, and known up to the next start of its system, else to the last event of its host; but no further
+    than `SILENCE_MS` after its own last event, or processes of which no end was ever logged would fill the
+    warehouse. A start of a system goes with the oldest process that it leaves open, so that it is found again
+    as long as that is so.
     """
     servers: dict[str, list[StoredEvent]] = defaultdict(list)
     for stored in events:
@@ -332,6 +342,8 @@ def _paired(session: Sequence[_Process]) -> Paired:
     first = session[0].event
     last_ms = max(process.last_ms for process in session)
     is_open = any(process.ended_ms is None for process in session)
+    if is_open:
+        last_ms = min(last_ms, max(process.heard_ms for process in session) + SILENCE_MS)
     step = Step(first.at_ms, "unobserved" if is_open else "held")
     hold = Hold(
         key=f"{first.host.lower()}/{session[0].guid}",

@@ -144,7 +144,7 @@ def test_hours_and_users_per_program_are_those_of_a_plain_count(lives: list[Life
     assert imported_users == users
 
 
-def test_an_open_session_is_known_up_to_the_next_boot_or_the_last_event_of_its_host(
+def test_an_open_session_is_known_for_a_day_up_to_the_next_boot_or_the_last_event_of_its_host(
     rows: list[dict[str, Any]], lives: list[Life], holds: list[Hold]
 ) -> None:
     boot = next(row for row in rows if row["EventID"] == 1 and (row["Image"] or "").endswith("\\wininit.exe"))
@@ -154,7 +154,9 @@ def test_an_open_session_is_known_up_to_the_next_boot_or_the_last_event_of_its_h
             host = row["Hostname"].lower()
             last[host] = max(last[host], instant_ms(row))
     known: dict[tuple[str, ...], int] = {}
+    heard: dict[tuple[str, ...], int] = {}
     for life in lives:
+        heard[life.who] = max(heard.get(life.who, 0), life.ended_ms or life.started_ms)
         until_ms, host = life.ended_ms, life.who[2]
         if until_ms is None:
             is_before_boot = host == boot["Hostname"].lower() and life.started_ms < instant_ms(boot)
@@ -163,8 +165,9 @@ def test_an_open_session_is_known_up_to_the_next_boot_or_the_last_event_of_its_h
     opened = [hold for hold in holds if hold.ended_ms is None]
     for hold in opened:  # an open session is the last one of its application, account, host and logon session
         who = (hold.application, hold.account.lower(), hold.host.lower(), hold.subject)
-        assert hold.known_until_ms == known[who]
-    assert any(hold.known_until_ms == instant_ms(boot) for hold in opened)
+        assert hold.known_until_ms == min(known[who], heard[who] + 86_400_000)
+    assert any(hold.known_until_ms == hold.started_ms + 86_400_000 for hold in opened)
+    assert any(hold.known_until_ms == last[hold.host.lower()] for hold in opened)
 
 
 # --- In the warehouse ---------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
+from collector.importers import sysmon
 from collector.importers.records import Options
 from collector.importing import import_from
 from collector.importing.sources import source
@@ -67,16 +68,20 @@ def brought(
 
 
 def processes(chance: random.Random) -> list[str]:
-    """Events of one host: starts of Windows, jitter, ends that are not known, in order of time."""
+    """Events of one host in an hour or in six days, in order of time.
+
+    Starts of Windows, jitter, ends that are not known.
+    """
     events: list[tuple[datetime, dict[str, Any]]] = []
+    longest = chance.choice([4_000_000, 500_000_000])
     for number in range(chance.randint(3, 25)):
-        at = NINE + timedelta(milliseconds=chance.randint(0, 4_000_000))
+        at = NINE + timedelta(milliseconds=chance.randint(0, longest))
         facts = {"ProcessGuid": f"{{12345678-ABCD-69A4-0102-{number:012d}}}", "Hostname": "desk1"}
         facts["Image"] = f"C:\\{chance.choice(['draw.exe', 'calc.exe', 'wininit.exe'])}"
         who = {"User": chance.choice(["ACME\\ada", "ACME\\bob"]), "LogonId": chance.choice(["0x1", "0x2"])}
         events.append((at, {"EventID": 1, **facts, **who}))
         if chance.random() < 0.6:
-            lasted = chance.choice([-200, 0, 3_000, 60_000, 900_000])
+            lasted = chance.choice([-200, 0, 3_000, 60_000, longest // 4])
             events.append((at + timedelta(milliseconds=lasted), {"EventID": 5, **facts, "User": None}))
     events.sort(key=lambda event: event[0])
     return [json.dumps({**facts, "UtcTime": at.isoformat(" ", "milliseconds")[:-6]}) for at, facts in events]
@@ -113,6 +118,26 @@ def test_sysmon_events_in_any_parts_and_order_give_what_the_whole_log_gives(
         mixed[chance.randrange(3)].append(line)
     paths = written(tmp_path, mixed)
     assert brought(empty_warehouse, "sysmon", [[path] for path in paths], Options()) == whole
+
+
+def test_a_session_that_an_older_version_followed_for_longer_is_shortened_by_the_next_import(
+    empty_warehouse: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left_open = {"EventID": 1, "Hostname": "desk1", "User": "ada", "LogonId": "0x1", "Image": "draw.exe"}
+    lines = [
+        json.dumps({**left_open, "UtcTime": f"2026-03-{day:02d} 09:00:00", "ProcessGuid": process})
+        for day, process in ((2, "{12345678-ABCD-69A4-0102-000000000001}"), (9, ""), (10, ""))
+    ]
+    whole, first, last = written(tmp_path, [lines, lines[:2], lines[2:]])
+    with fresh(empty_warehouse) as engine:
+        with monkeypatch.context() as patch:
+            patch.setattr(sysmon, "SILENCE_MS", 1 << 60)
+            bring(engine, "sysmon", [first], Options())
+        assert len(held(engine)[1]) == 7 * 96
+        bring(engine, "sysmon", [last], Options())
+        found = held(engine)
+    assert len(found[1]) == 96
+    assert found[:-1] == brought(empty_warehouse, "sysmon", [[whole]], Options())[:-1]
 
 
 # --- ActivityWatch ------------------------------------------------------------------------------------------

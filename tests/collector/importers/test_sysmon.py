@@ -267,6 +267,16 @@ def test_a_process_without_end_is_open_and_known_up_to_the_last_event_of_its_hos
     assert (opened.ended_ms, opened.known_until_ms) == (None, at(7200))
 
 
+def test_an_open_session_is_followed_for_a_day_after_its_own_last_event_and_stays_open() -> None:
+    day, much_later = 86_400, Event("desk1", at(400_000), "mark")
+    (opened,) = holds(start(0, 1), much_later)
+    assert (opened.ended_ms, opened.known_until_ms) == (None, at(day))
+    (opened,) = holds(start(0, 1), start(90_000, 2), end(100_000, 2), much_later)
+    assert (opened.ended_ms, opened.known_until_ms) == (None, at(100_000 + day))
+    assert opened.steps == (Step(at(0), "unobserved"),)
+    assert spans(start(0, 1), much_later, end(500_000, 1)) == [(0, 500_000)]
+
+
 def test_a_mark_tells_how_far_a_host_is_known() -> None:
     (opened,) = holds(start(0, 1), Event("desk1", at(50_000), "mark"))
     assert opened.known_until_ms == at(50_000)

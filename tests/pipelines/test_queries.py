@@ -100,7 +100,7 @@ def test_an_application_never_used_has_a_peak_of_zero(week: Engine) -> None:
 @pytest.mark.parametrize(
     ("metric", "given", "says"),
     [
-        ("peak", {}, "there is no metric 'peak'"),
+        ("peek", {}, "there is no metric 'peek'; did you mean 'peak'?"),
         ("daily_usage", {"zon": "UTC"}, "Metric daily_usage has no parameter 'zon'; did you mean 'zone'?"),
         ("daily_usage", {"zone": "Mars/Base"}, "Mars/Base"),
         ("daily_usage", {"start": "1.10.2026"}, "start cannot be '1.10.2026'; write a day as 2026-10-01"),
@@ -109,6 +109,18 @@ def test_an_application_never_used_has_a_peak_of_zero(week: Engine) -> None:
         ("peak_concurrency", {"application": "cat"}, "no application 'cat'; did you mean 'cad'?"),
         ("peak_concurrency", {"application": "cad", "key": "people"}, "key cannot be 'people'; give one of"),
         ("peak_concurrency", {"application": "cad", "basis": "ruin"}, "did you mean 'run'?"),
+        ("usage_hours", {"by": "person"}, "by cannot be 'person'"),
+        ("run_hours", {"by": "office,host"}, "run_hours is given by no person and no machine"),
+        ("busy_hours", {"by": "team"}, "use cannot be grouped by 'team'"),
+        ("percentile_demand", {}, "asks for one application"),
+        (
+            "percentile_demand",
+            {"application": "cad", "percentile": "101"},
+            "percentile 101.0 is outside 0 to 100",
+        ),
+        ("percentile_demand", {"application": "cad", "calendar": "busines"}, "did you mean 'business'?"),
+        ("need", {"application": "lt", "calendar": "in_use"}, "nothing was in use in this window"),
+        ("witnesses", {"application": "cad", "at": "nine"}, "write an instant with its zone"),
     ],
 )
 def test_what_cannot_be_asked_is_refused_with_the_remedy(
@@ -117,6 +129,85 @@ def test_what_cannot_be_asked_is_refused_with_the_remedy(
     with pytest.raises(Problem) as refused:
         query(week, metric, given)
     assert says in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("by", "rows"),
+    [
+        ("application", [("cad", 30, 60.0, 45.0, 60.0, 15.0), ("sim", 10, 5.0, 5.0, 20.0, 0.0)]),
+        ("project", [(None, 40, 65.0, 50.0, 80.0, 15.0)]),
+    ],
+)
+def test_usage_hours_by_application_and_project_have_idle_hours(
+    week: Engine, by: str, rows: list[tuple[object, ...]]
+) -> None:
+    found = query(week, "usage_hours", {"by": by})
+    assert isinstance(found, list)
+    assert list(found[0]) == [by, "sessions", "run_hours", "busy_hours", "unit_hours", "idle_hours"]
+    assert [tuple(row.values()) for row in found] == rows
+
+
+@pytest.mark.parametrize("by", ["user", "host"])
+def test_usage_hours_of_people_and_machines_have_no_idle_hours(week: Engine, by: str) -> None:
+    found = query(week, "usage_hours", {"by": by})
+    assert isinstance(found, list)
+    assert list(found[0]) == [by, "sessions", "run_hours", "busy_hours", "unit_hours"]
+    assert sorted(tuple(row.values())[1:] for row in found) == [
+        *[(5, 10.0, 7.5, 10.0)] * 4,
+        *[(10, 12.5, 10.0, 20.0)] * 2,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("asked", "demand"),
+    [
+        ({"application": "cad", "percentile": 95}, 6),  # 10 of 120 hours: more than 5 % of the time
+        ({"application": "cad", "percentile": 90}, 0),
+        ({"application": "cad", "percentile": 80, "calendar": "business"}, 0),  # 8 of 10 hours without any
+        ({"application": "cad", "percentile": 81, "calendar": "business"}, 6),
+        ({"application": "cad", "percentile": 1, "calendar": "in_use"}, 6),
+        ({"application": "lt", "percentile": 100}, 0),
+    ],
+)
+def test_percentile_demand_is_a_share_of_the_calendars_time(
+    week: Engine, asked: dict[str, object], demand: int
+) -> None:
+    assert query(week, "percentile_demand", asked) == {
+        "percentile": float(str(asked["percentile"])), "demand": demand, "of": "time",
+    }  # fmt: skip
+
+
+def test_every_query_answers_in_plain_values(week: Engine) -> None:
+    for name, asked in QUERIES.items():
+        wants = any(each.name == "application" and "left out" not in each.help for each in asked.parameters)
+        answer = query(week, name, {"application": "cad"} if wants else {})
+        assert answer, name
+        assert json.loads(json.dumps(answer)) == answer, name
+
+
+def test_each_metric_says_its_own_figure(week: Engine) -> None:
+    asked = {"application": "cad", "start": "2026-10-05", "end": "2026-10-06"}
+    figures = {
+        name: [row[name] for row in query(week, name, asked) if isinstance(row, dict)]
+        for name in (
+            "run_hours",
+            "idle_hours",
+            "people",
+            "launches",
+            "peak",
+            "session_hours",
+            "first_reached",
+        )
+    }
+    assert figures == {
+        "run_hours": [12.0], "idle_hours": [3.0], "people": [6], "launches": [6], "peak": [6],
+        "session_hours": [12.0], "first_reached": ["2026-10-05T07:00:00Z"],
+    }  # fmt: skip
+    assert query(week, "busy_hours", asked | {"by": "office,hour"}) == [
+        {"office": "HQ", "hour": 9, "busy_hours": 6.0},
+        {"office": "HQ", "hour": 10, "busy_hours": 3.0},
+        {"office": "HQ", "hour": 11, "busy_hours": 0.0},  # they end at 11:00
+    ]
 
 
 def test_an_empty_warehouse_says_so(engine: Engine) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import hashlib
+import json
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,7 +24,7 @@ from warehouse import directory, frames
 from warehouse.errors import Problem
 from warehouse.evidence.foreign import taking_in
 from warehouse.evidence.foreign_names import Names
-from warehouse.evidence.foreign_records import ImportRunRow, add_import_runs, open_sessions
+from warehouse.evidence.foreign_records import ImportRunRow, add_import_runs, imports_of, open_sessions
 from warehouse.evidence.foreign_sessions import Origin
 from warehouse.periods import zone_of
 
@@ -69,8 +70,8 @@ def import_files(  # noqa: PLR0913 - what, with which options, by whom, when
     Raises
     ------
     Problem
-        A file, the mapping, the zone or the source cannot be used, or the warehouse refuses; nothing is
-        stored.
+        A file, the mapping, the zone or the source cannot be used, a file was imported before as another
+        application, or the warehouse refuses; nothing is stored.
     """
     return import_from(engine, source(source_name), files, options, actor=actor, at_ms=at_ms, tell=tell)
 
@@ -90,9 +91,12 @@ def import_from(  # noqa: PLR0913
     check_mapping(origin, options)
     zone, note = _zone(engine, origin, options)
     reads = {file.digest: (path, file) for path, file in map(_file, files)}
-    report = Report(origin.name, [file for _, file in reads.values()])
+    report = Report(
+        origin.name, [file for _, file in reads.values()], options.application, _digest(options.mapping)
+    )
     tally = Tally(notes=[note] if note else [])
     with _without_collector(), taking_in(engine) as connection:
+        _require_same_application(connection, report)
         target = Target(
             connection, Origin(origin.name, zone, at_ms), Names(connection, zone), options.application
         )
@@ -108,6 +112,27 @@ def import_from(  # noqa: PLR0913
         ]
         add_import_runs(connection, runs)
     return report
+
+
+def _digest(mapping: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(mapping, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _require_same_application(connection: Connection, report: Report) -> None:
+    """Refuse a file that was read before, in the same way, as another application.
+
+    Of most sources all of it would count twice, of the others nothing would change, and nobody be told.
+    Another mapping may read something else of it; imports of versions that did not note theirs are unknown.
+    """
+    names = {file.digest: file.name for file in report.files}
+    for digest, noted in imports_of(connection, report.source, names.keys()):
+        if noted.get("mapping") != report.mapping or noted["application"] == report.application:
+            continue
+        before, how, remedy = noted["application"], "without --application", "leave it out"
+        if before is not None:
+            how, remedy = f"as application {before}", f"give --application {before}"
+        message = f"{names[digest]} was imported before {how}: what it tells counts under one application"
+        raise Problem(message, f"{remedy}, as it was then")
 
 
 def _linked(connection: Connection) -> Iterator[str]:

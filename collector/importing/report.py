@@ -28,6 +28,10 @@ class Report:
 
     source: str
     files: list[FileRead]
+    application: str | None = None
+    """What `--application` said."""
+    mapping: str = ""
+    """Digest of the mapping."""
     read: int = 0
     """Lines, or records, seen."""
     skipped: Counter[str] = field(default_factory=Counter)
@@ -60,6 +64,8 @@ class Report:
     def counts(self) -> Mapping[str, Any]:
         """Return what is kept with the files in the warehouse."""
         return {
+            "application": self.application,
+            "mapping": self.mapping,
             "read": self.read,
             "skipped": dict(self.skipped),
             "kept": dict(self.kept),

@@ -13,12 +13,12 @@ import pytest
 from clock_card import CARD
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from collector.importers.records import Options
 from collector.importing import Report, import_files, import_from
 from warehouse.errors import Problem
-from warehouse.store import append, open_warehouse, read
+from warehouse.store import append, open_warehouse, read, writing
 
 NOW_MS = 1_800_000_000_000
 NO_ZONE = "times that name no zone are read as UTC, as there is no organization yet; --zone names another one"
@@ -305,6 +305,46 @@ def test_a_file_given_twice_or_overlapping_another_one_counts_once(engine: Engin
     report = bring(engine, whole, copy, part)
     assert [file.name for file in report.files] == ["copy.log", "part.log"]
     assert sorted(spans(engine), key=str) == [(100, 200), (100, None)]
+
+
+def test_a_file_is_not_imported_again_as_another_application(both_engines: Engine, tmp_path: Path) -> None:
+    lines = ["100 start cad ann ws1 1", "200 end cad ann ws1 1"]
+    one, named = write(tmp_path / "one.log", lines), write(tmp_path / "named.log", lines[1:])
+    new = write(tmp_path / "new.log", lines[:1])
+    bring(both_engines, one, options=Options(application="suite"))
+    bring(both_engines, named)
+    before = held(both_engines)
+    for path, message in (
+        (one, "one.log was imported before as application suite; give --application suite, as it was then"),
+        (named, "named.log was imported before without --application; leave it out, as it was then"),
+    ):
+        with pytest.raises(Problem) as refused:
+            bring(both_engines, new, path, options=Options(application="solver"))
+        assert str(refused.value) == message.replace(";", ": what it tells counts under one application;")
+    assert held(both_engines) == before
+    assert bring(both_engines, one, options=Options(application="suite")).new == 0
+
+
+def test_a_file_that_an_older_version_imported_is_taken_as_whatever_is_asked(
+    engine: Engine, card: Path
+) -> None:
+    bring(engine, write(card, ["100 start cad ann ws1 1", "200 end cad ann ws1 1"]))
+    with writing(engine) as connection:
+        connection.execute(text("UPDATE import_run SET counts = '{\"read\": 2}'"))
+    assert bring(engine, card, options=Options(application="suite")).kept == {"start": 1, "end": 1}
+
+
+def test_another_mapping_may_read_something_else_of_a_file_as_another_application(
+    engine: Engine, tmp_path: Path
+) -> None:
+    row = "ann,ws1,2026-10-01 08:00,2026-10-01 09:00,2026-10-01 10:00"
+    table = write(tmp_path / "use.csv", ["user,host,start,end,later", row])
+    for code, start, end in (("cad", "start", "end"), ("sim", "end", "later")):
+        columns = {"user": "user", "host": "host", "start": start, "end": end}
+        mapping = {"records": "sessions", "columns": columns, "format": {"dates": "iso"}}
+        options = Options(application=code, zone="UTC", mapping=mapping)
+        report = import_files(engine, "table", [table], options, actor="somebody", at_ms=NOW_MS)
+        assert report.new == 1
 
 
 # --- What cannot be used -----------------------------------------------------------------------------------

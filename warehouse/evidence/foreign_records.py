@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, timedelta
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -173,6 +174,17 @@ def add_import_runs(connection: Connection, rows: Sequence[ImportRunRow]) -> Non
     """Note that files were read."""
     columns = ImportRunRow._fields
     append(connection, schema.import_run, columns, [(*row[:4], json.dumps(row.counts)) for row in rows])
+
+
+def imports_of(
+    connection: Connection, source: str, digests: Collection[str]
+) -> list[tuple[str, Mapping[str, Any]]]:
+    """Return digest and counts of every import of these files that is on record, oldest first."""
+    rows = rows_among(connection, _IMPORTS, "digest", digests)
+    return [(row[2], json.loads(row[3])) for row in sorted(rows, key=itemgetter(0)) if row[1] == source]
+
+
+_IMPORTS = "SELECT id, source, digest, CAST(counts AS text) FROM import_run"
 
 
 def open_sessions(connection: Connection, source: str) -> int:

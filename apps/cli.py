@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from apps.commands import apps as apps_commands
-from apps.commands import billing, demo, imports, manager, masterdata, query, report, warehouse
+from apps.commands import billing, demo, extracts, imports, manager, masterdata, query, report, warehouse
 from warehouse.errors import Problem
 
 app = typer.Typer(
@@ -45,6 +45,10 @@ app.add_typer(report.app, name="report")
 app.command(
     "query", epilog="Example: process-meter query peak_concurrency -p application=solver -p key=user --json"
 )(query.query)
+app.command(
+    "export",
+    epilog="Example: process-meter export usage --from 2026-10-01 --to 2026-11-01 --out october.parquet",
+)(extracts.export)
 app.add_typer(billing.app, name="billing")
 app.add_typer(apps_commands.app, name="apps")
 for name, commands in masterdata.apps.items():

@@ -36,7 +36,7 @@ Kind = Literal["text", "prose", "date", "instant", "integer", "hours", "time", "
 LONGEST_TEXT = 32_767
 MOST_ROWS = 1_048_576 - 10
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-_ILLEGAL = r"[\x00-\x08\x0B\x0C\x0E-\x1F\x{FFFE}\x{FFFF}]"  # what XML 1.0 cannot hold
+ILLEGAL = r"[\x00-\x08\x0B\x0C\x0E-\x1F\x{FFFE}\x{FFFF}]"  # what XML 1.0 cannot hold
 
 HEADER_ROW = 4
 """Titles stand in rows 1 and 2, row 3 is empty, the table's header is row 4, its data begin in row 5."""
@@ -113,7 +113,7 @@ def refuse_unwritable(table: Table) -> None:
 def _refuse_text(table: Table, column: Column) -> None:
     text = table.frame[column.key]
     for wrong, what in (
-        (text.str.contains(_ILLEGAL), "holds a control character"),
+        (text.str.contains(ILLEGAL), "holds a control character"),
         (text.str.len_chars() > LONGEST_TEXT, f"is longer than {LONGEST_TEXT:,} characters"),
     ):
         rows = wrong.fill_null(value=False).arg_true()

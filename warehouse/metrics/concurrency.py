@@ -176,7 +176,7 @@ def _places(known: pl.DataFrame, key: str) -> tuple[pl.Series, pl.Series]:
     if key in APART:
         numbers = known["session"].unique().sort()
         return numbers.cast(pl.String), numbers.search_sorted(known["session"]).cast(pl.Int64)
-    named = known.select("session", key=KEY_OF[key])
+    named = known.select("session", key=KEY_OF[key].cast(pl.String))
     nobody = pl.col("key").is_null()
     own, names = named.filter(nobody)["session"].unique().sort(), named["key"].drop_nulls().unique().sort()
     own_place = pl.lit(own).search_sorted(pl.col("session")).cast(pl.Int64)

@@ -463,7 +463,8 @@ demand_hour = Table(  # one row per application, key, basis and UTC hour with an
     _int("peak"),
     _int("peak_at_ms"),  # first instant of the hour at which it was reached
     _text("levels"),  # JSON: [[demand, milliseconds at it], ...], zero included, in order of demand
-    Index(None, "hour_ms"),
+    # No index by hour, which would double the time of writing: whoever asks for hours names applications,
+    # keys and bases, which are few, and the primary key finds them.
     sqlite_with_rowid=False,
 )
 

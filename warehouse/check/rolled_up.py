@@ -18,6 +18,8 @@ from warehouse.check.mirrored import landed_after
 from warehouse.check.rolled_up_days import DAY_MS, Odd, Unsure
 from warehouse.check.snapshot import Snapshot, rows
 from warehouse.check.tiling import OPEN, label
+from warehouse.metrics.concurrency import KEYS
+from warehouse.metrics.states import BASES
 from warehouse.money import HOUR_MS
 from warehouse.rollups import stand
 
@@ -205,8 +207,11 @@ def _areas(demand: pl.DataFrame) -> pl.DataFrame:
 
 def _wrong(demand: pl.DataFrame, expected: pl.DataFrame) -> pl.DataFrame:
     """Return `key`, `basis`, `hour_ms` and `detail` of what is wrong, once for each."""
-    odd = _told(demand.filter(~pl.col("fits")), pl.lit("its levels and its peak do not fit together"))
-    sound = demand.filter("fits")
+    is_known = pl.col("key").is_in(KEYS) & pl.col("basis").is_in(list(BASES))
+    unknown = _told(demand.filter(~is_known), pl.lit("there is no such key or basis"))
+    demand = demand.filter(is_known)
+    misfits = _told(demand.filter(~pl.col("fits")), pl.lit("its levels and its peak do not fit together"))
+    odd, sound = pl.concat([unknown, misfits]), demand.filter("fits")
     others = _other_areas(sound, expected).join(odd, on=_HOUR, how="anti")
     lost = pl.concat([odd, others]).filter(pl.col("key") == "session")
     return pl.concat([odd, others, _above(sound, lost).join(odd, on=_HOUR, how="anti")])

@@ -58,19 +58,29 @@ _USE = """
            CAST(sum(held_ms) AS BIGINT), CAST(sum(unknown_ms) AS BIGINT)
     FROM use_hour WHERE hour_ms >= :first AND hour_ms < :until GROUP BY session_id, hour_ms
 """
-_PEAKS = """
+# All keys and bases: named, so that the primary key finds the hours. Others are found hour by hour.
+_PEAKS = f"""
     SELECT application.code, key, basis, peak, peak_at_ms
     FROM demand_hour JOIN application ON application.id = demand_hour.application_id
-    WHERE hour_ms >= :first AND hour_ms < :until ORDER BY hour_ms
-"""
+    WHERE hour_ms >= :first AND hour_ms < :until AND key IN ('{"', '".join(KEYS)}')
+      AND basis IN ('{"', '".join(BASES)}')
+    ORDER BY hour_ms
+"""  # noqa: S608
 _PEAK = pl.Schema(
     {
         "application": pl.String, "key": pl.String, "basis": pl.String, "peak": pl.Int64, "at": pl.Int64,
     }
 )  # fmt: skip
-_NEXT = "SELECT min(hour_ms) FROM demand_hour WHERE hour_ms >= :from_ms"
-# Apart each is a look at an end of the index, together they are a walk through it.
-_ENDS = "SELECT (SELECT min(hour_ms) FROM demand_hour), (SELECT max(hour_ms) FROM demand_hour)"
+# Whatever is in demand is so by session. Each of these is a look at the primary key for every application.
+_HOUR = """(
+    SELECT {which}(hour_ms) FROM demand_hour
+    WHERE application_id = application.id AND key = 'session' AND basis = 'run' AND hour_ms >= {since}
+)"""
+_NEXT = f"SELECT min({_HOUR.format(which='min', since=':from_ms')}) FROM application"  # noqa: S608
+_ENDS = f"""
+    SELECT min({_HOUR.format(which="min", since=0)}), max({_HOUR.format(which="max", since=0)})
+    FROM application
+"""  # noqa: S608
 
 
 Odd = set[tuple[str, str, str, int]]

@@ -9,6 +9,8 @@ from sqlalchemy import Engine
 
 from warehouse import store
 from warehouse.frames.reading import Columns, select, typed, window_ms
+from warehouse.metrics.concurrency import KEYS
+from warehouse.metrics.states import BASES
 from warehouse.periods import INSTANT
 
 USE_HOURS: Columns = {
@@ -75,9 +77,11 @@ def demand_hours(engine: Engine, start: datetime, end: datetime) -> pl.LazyFrame
         SELECT application.code AS application, key, basis, hour_ms AS hour, peak, peak_at_ms AS peak_at,
                levels
         FROM demand_hour JOIN application ON application.id = demand_hour.application_id
-        WHERE {_OVERLAPPING} ORDER BY hour_ms, application.id, key, basis
+        WHERE {_OVERLAPPING} AND key IN :keys AND basis IN :bases
+        ORDER BY hour_ms, application.id, key, basis
     """  # noqa: S608  a constant of this module
-    rows = store.read(engine, sql, window_ms(start, end))
+    # All keys and bases: named, so that the primary key finds the hours.
+    rows = store.read(engine, sql, {**window_ms(start, end), "keys": KEYS, "bases": tuple(BASES)})
     pairs = pl.col("levels").cast(pl.String).str.json_decode(pl.List(pl.List(pl.Int64)))
     level = pl.struct(demand=pl.element().list.get(0), ms=pl.element().list.get(1))
     return typed(rows.with_columns(pairs.list.eval(level).alias("levels")), DEMAND_HOURS)

@@ -7,19 +7,19 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from warehouse import schema
-from warehouse.evidence.inserting import append
 from warehouse.metrics.concurrency import KEYS
 from warehouse.metrics.states import BASES
 from warehouse.rollups.numbers import IN_NUMBERS, as_text
 from warehouse.rollups.stretches import Stretch
+from warehouse.store.bulk import insert
 
 
 def replace_rows(connection: Connection, stretch: Stretch, uses: pl.DataFrame, demand: pl.DataFrame) -> None:
     """Delete the rows of a stretch, and write those that were derived."""
     _delete_uses(connection, stretch)
     _delete_demand(connection, stretch)
-    for table, rows in ((schema.use_hour, uses), (schema.demand_hour, demand)):
-        append(connection, table, rows.columns, rows.rows())
+    insert(connection, schema.use_hour, uses)
+    insert(connection, schema.demand_hour, demand)
 
 
 def _delete_uses(connection: Connection, stretch: Stretch) -> None:
@@ -31,19 +31,22 @@ def _delete_uses(connection: Connection, stretch: Stretch) -> None:
 
 
 def _delete_demand(connection: Connection, stretch: Stretch) -> None:
-    sql, window = f"DELETE FROM demand_hour WHERE {_INSIDE}", _window(stretch)  # noqa: S608  a constant
-    if stretch.applications is None:
-        connection.execute(sa.text(sql), window)
-        return
     # The whole primary key, so that no other hour is looked at.
-    sql = f"{sql} AND application_id = :application AND key = :key AND basis = :basis"
+    sql = f"""
+        DELETE FROM demand_hour
+        WHERE {_INSIDE} AND application_id = :application AND key = :key AND basis = :basis
+    """  # noqa: S608  a constant
+    applications = stretch.applications
+    if applications is None:
+        applications = list(connection.scalars(sa.select(schema.application.c.id)))
     rows = [
-        {**window, "application": application, "key": key, "basis": basis}
-        for application in stretch.applications
+        {**_window(stretch), "application": application, "key": key, "basis": basis}
+        for application in applications
         for key in KEYS
         for basis in BASES
     ]
-    connection.execute(sa.text(sql), rows)
+    if rows:
+        connection.execute(sa.text(sql), rows)
 
 
 _INSIDE = "hour_ms >= :from_ms AND hour_ms < :to_ms"

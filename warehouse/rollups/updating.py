@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+import psycopg
 from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError
 
@@ -96,6 +98,10 @@ def _roll(engine: Engine, todo: Iterable[Stretch], policy: Policy, new: Stand) -
     return done
 
 
+# Rows go in through the drivers themselves, see `warehouse.store.bulk`.
+_REFUSALS = (IntegrityError, sqlite3.IntegrityError, psycopg.IntegrityError)
+
+
 def _derive(engine: Engine, stretch: Stretch, policy: Policy, proof: str) -> tuple[int, int]:
     """Derive a stretch and write it; again, when a session was taken away in between."""
     for is_last in (False, False, True):
@@ -106,7 +112,7 @@ def _derive(engine: Engine, stretch: Stretch, policy: Policy, proof: str) -> tup
                 stand.require(connection, proof)
                 replace_rows(connection, stretch, uses, demand)
             break
-        except IntegrityError:
+        except _REFUSALS:
             if is_last:
                 raise
     return uses.height, demand.height

@@ -224,6 +224,18 @@ def test_demand_that_disagrees_is_found(
     assert found(copied) == [f"rollup: {subject}: {detail}"]
 
 
+def test_demand_by_a_key_that_there_is_not_is_found(copied: Engine, victim: Victim) -> None:
+    hour = victim.started // 3_600_000 * 3_600_000
+    spoil(
+        copied,
+        "INSERT INTO demand_hour (application_id, key, basis, hour_ms, peak, peak_at_ms, levels) "
+        f"SELECT id, 'seat', 'run', {hour}, 1, {hour}, '[[0,0],[1,3600000]]' FROM application "
+        f"WHERE code = '{victim.application}'",
+    )
+    subject = f"demand for {victim.application} by seat, run, from {instant(hour)}"
+    assert found(copied) == [f"rollup: {subject}: there is no such key or basis"]
+
+
 def test_demand_that_only_the_metrics_tell_from_the_right_one_is_found(copied: Engine) -> None:
     """It fits together, and is less than that by session."""
     ((code, number, hour, at),) = store.read(

@@ -18,6 +18,17 @@ def query(
         list[str] | None, typer.Option("-p", "--parameter", metavar="NAME=VALUE", help="May be repeated.")
     ] = None,
     as_json: AsJson = False,
+    engine: Annotated[
+        str,
+        typer.Option(
+            metavar="polars|spark",
+            help="Compute in the portable form: here, or on Apache Spark.  [default: the fast form, here]",
+            show_default=False,
+        ),
+    ] = "",
+    master: Annotated[
+        str, typer.Option(metavar="URL", help="Master of Spark: spark://HOST:7077, or local[2].")
+    ] = "",
     warehouse: WarehouseUrl = None,
 ) -> None:
     """Answer one metric, as a table or as JSON. People and machines appear under pseudonyms."""
@@ -26,8 +37,8 @@ def query(
     if metric == "list":
         _list()
         return
-    with opened(warehouse) as engine:
-        answer = query(engine, metric, pairs(parameter or []))
+    with opened(warehouse) as source:
+        answer = query(source, metric, pairs(parameter or []), compute_on=engine, master=master)
     if as_json:
         print_json(answer)
     else:

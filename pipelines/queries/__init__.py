@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from sqlalchemy import Engine
 
-from pipelines.queries import demand, usage
+from pipelines.queries import computed, demand, usage
 from pipelines.queries.asking import Answer, Query
 from pipelines.report_parameters import check_parameters, nearest
 from warehouse.errors import Problem
@@ -23,13 +23,22 @@ QUERIES = {each.name: each for each in (*usage.QUERIES, *demand.QUERIES)}
 """All queries by name."""
 
 
-def query(engine: Engine, name: str, given: Mapping[str, object] | None = None) -> Answer:
+def query(
+    engine: Engine,
+    name: str,
+    given: Mapping[str, object] | None = None,
+    *,
+    compute_on: str = "",
+    master: str = "",
+) -> Answer:
     """Answer one query.
 
     Parameters
     ----------
     given
         Values by name of parameter; text is converted.
+    compute_on, master
+        One of `pipelines.engines.ENGINES` and, for Spark, its master; empty: the fast way on this machine.
 
     Returns
     -------
@@ -40,10 +49,13 @@ def query(engine: Engine, name: str, given: Mapping[str, object] | None = None) 
     ------
     Problem
         An unknown query, parameter, application, key, basis, calendar or zone; a percentile outside 0 to 100;
-        a date that is none; no evidence.
+        a date that is none; no evidence; an engine that cannot be had, or that cannot compute this.
     """
     if name not in QUERIES:
         raise Problem(f"there is no metric {name!r}", nearest(name, QUERIES, "the metrics are"))
     asked = QUERIES[name]
     values = check_parameters(f"Metric {name}", asked.parameters, given or {})
-    return asked.run(engine, {**{each.name: each.default for each in asked.parameters}, **values})
+    whole = {**{each.name: each.default for each in asked.parameters}, **values}
+    if compute_on or master:
+        return computed.answer(engine, name, whole, compute_on or "polars", master)
+    return asked.run(engine, whole)

@@ -51,7 +51,11 @@ ONE = Parameter("application", "str", "", "code of the application")
 def _peak_concurrency(engine: Engine, values: Values) -> Answer:
     one_application("peak_concurrency", values)
     seen = evidence(engine, values, "UTC")
-    highest = peak(used(engine, seen, values)).collect()
+    return peak_answer(engine, seen, values, peak(used(engine, seen, values)).collect())
+
+
+def peak_answer(engine: Engine, seen: Evidence, values: Values, highest: pl.DataFrame) -> Answer:
+    """Write a peak with its witnesses; `seen` holds at least the sessions that were open at it."""
     first = highest["first_reached"].item() if highest.height else None
     return {
         **{name: values[name] for name in ("application", "key", "basis")},

@@ -59,10 +59,10 @@ def _usage_hours(engine: Engine, values: Values) -> Answer:
     seen = evidence(engine, values, zone(engine, values))
     entries = frames.project_entries(engine, seen.start, seen.end)
     found = usage_hours(seen.stated, seen.sessions, values["by"], seen.start, seen.end, entries)
-    return rows(found.pipe(_in_hours))
+    return rows(found.pipe(in_hours))
 
 
-def _in_hours(frame: pl.LazyFrame) -> pl.LazyFrame:
+def in_hours(frame: pl.LazyFrame) -> pl.LazyFrame:
     """Turn `*_ms` into `*_hours`."""
     times = [name for name in frame.collect_schema().names() if name.endswith("_ms")]
     hours = {f"{name.removesuffix('_ms')}_hours": pl.col(name) / HOUR_MS for name in times}

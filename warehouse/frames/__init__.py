@@ -18,6 +18,7 @@ from warehouse.frames.evidence import (
     agents,
     presence,
     segments,
+    segments_question,
     sessions,
     watches,
 )
@@ -125,6 +126,7 @@ __all__ = [
     "rates",
     "runs",
     "segments",
+    "segments_question",
     "sessions",
     "span",
     "tasks",

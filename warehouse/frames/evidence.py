@@ -111,16 +111,21 @@ def segments(
         Closed months come from the mirror (`warehouse.mirror`) when it is collected, and what landed since
         is read from SQL now: collect within the hour.
     """
-    condition, parameters = _sessions_of(start, end, applications)
-    window: Window = window_ms(start, end)
-    question = mirror.Question(
-        **window, applications=applications, overlapping=condition, parameters=parameters
-    )
+    question = segments_question(start, end, applications)
     found = mirror.segments(engine, question)
     if found is not None:
         return found
     with store.snapshot(engine) as now:
-        return stored.of_sessions(now, condition, parameters).lazy().select(*SEGMENTS)
+        return stored.of_sessions(now, question.overlapping, question.parameters).lazy().select(*SEGMENTS)
+
+
+def segments_question(
+    start: datetime, end: datetime, applications: Sequence[str] | None = None
+) -> mirror.Question:
+    """Return what `segments` asks of the mirror, for engines that read its files themselves."""
+    condition, parameters = _sessions_of(start, end, applications)
+    window: Window = window_ms(start, end)
+    return mirror.Question(**window, applications=applications, overlapping=condition, parameters=parameters)
 
 
 # --- Sessions ----------------------------------------------------------------------------------------------

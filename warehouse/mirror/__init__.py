@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from warehouse.mirror.contents import CONTENTS, contents, manifest_of, scan, stored_contents
 from warehouse.mirror.manifest import Manifest, MirrorFile, Unusable, folder_of
+from warehouse.mirror.parts import Parts, parts
 from warehouse.mirror.reading import Question, segments
 from warehouse.mirror.stored import SEGMENTS
 from warehouse.mirror.updating import Mirrored, rebuild, update
@@ -18,11 +19,13 @@ __all__ = [
     "Manifest",
     "MirrorFile",
     "Mirrored",
+    "Parts",
     "Question",
     "Unusable",
     "contents",
     "folder_of",
     "manifest_of",
+    "parts",
     "rebuild",
     "scan",
     "segments",

@@ -65,7 +65,7 @@ def segments(engine: Engine, question: Question) -> pl.LazyFrame | None:
     """
     folder = folder_of(engine)
     try:
-        manifest = _sound(folder)
+        manifest = sound(folder)
         with store.snapshot(engine) as now:
             require_ours(now, manifest, folder)
             parts = chosen(now, manifest, question)
@@ -79,8 +79,16 @@ def segments(engine: Engine, question: Question) -> pl.LazyFrame | None:
     return _frame(folder, parts, landed, rows, question.applications)
 
 
-def _sound(folder: Path) -> Manifest:
-    """Return a manifest all of whose files are there; an update may replace it between two looks."""
+def sound(folder: Path) -> Manifest:
+    """Return a manifest all of whose files are there; an update may replace it between two looks.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no mirror.
+    Unusable
+        A file is missing or changed, or the manifest cannot be read.
+    """
     for _ in range(_TRIES):
         manifest = load(folder)
         missing = next((file.name for file in manifest.files if not file.is_in(folder)), None)

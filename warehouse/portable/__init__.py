@@ -13,3 +13,12 @@ Frames have the columns of their counterparts in `warehouse.metrics`. What diffe
 
 `warehouse/portable` imports nothing of `warehouse/metrics`: policies are told by their shape.
 """
+
+from __future__ import annotations
+
+from warehouse.portable.concurrency import curve, intervals, peak
+from warehouse.portable.licenses import unused
+from warehouse.portable.states import states
+from warehouse.portable.utilization import usage, usage_hours
+
+__all__ = ["curve", "intervals", "peak", "states", "unused", "usage", "usage_hours"]

@@ -27,6 +27,9 @@ OF_ONE_PERSON = {"person", "account", "host", "device", "session"}
 TELLS_IDLE_TIME = ("run_ms", "idle_ms", "suspended_ms", "unit_ms")
 """Left out where a group is one person: it is idle time, or idle time less busy and held time."""
 
+HOURS_BY = {"application": "application", "user": "person", "host": "host"}
+"""What hours are summed by, and the column of sessions that it is."""
+
 _COUNTS = ("launches", "ends", *(f"{state}_ms" for state in STATES), "unit_ms")
 
 
@@ -79,6 +82,43 @@ def usage(  # noqa: PLR0913, PLR0917 - a figure names its grouping, window and z
     who = known.select("session", *facts, _who=nw.coalesce("person", "account"))
     groups = _groups(marks.join(who, on="session"), by)
     return groups.select(*by, "sessions", "people", "launches", "ends", *_times_of(by)).to_native()
+
+
+def usage_hours(
+    stated: IntoLazyFrameT, sessions: IntoLazyFrameT, by: str, start: datetime, end: datetime
+) -> IntoLazyFrameT:
+    """Sum use by application, person or host.
+
+    Parameters
+    ----------
+    stated, sessions
+        As for `usage`.
+    by
+        One of `HOURS_BY`; `user` is the person after accounts are merged.
+    start, end
+        The window, [start, end), with zones.
+
+    Returns
+    -------
+    IntoLazyFrameT
+        `by` (String; null: nobody known), `sessions` (seen open in the window), `run_ms`, `busy_ms`,
+        `unit_ms`, all Int64, and for `application` alone `idle_ms`. One row per group.
+
+    Raises
+    ------
+    Problem
+        An unknown group, or an end that is not after the start.
+    """
+    check_window(start, end)
+    if by not in HOURS_BY:
+        raise Problem(f"use cannot be summed by {by!r}", f"give one of {', '.join(HOURS_BY)}")
+    known, column = nw.from_native(sessions), HOURS_BY[by]
+    pieces = _pieces(nw.from_native(stated), start, end)
+    launches = _events(known, start, end)[0]
+    marks: nw.LazyFrame[IntoLazyFrameT] = nw.concat([pieces, launches])
+    who = known.select("session", nw.col(column).cast(nw.String).alias(by), _who=nw.col("session"))
+    measures = ["run_ms", "busy_ms", "unit_ms", *(["idle_ms"] if by == "application" else [])]
+    return _groups(marks.join(who, on="session"), [by]).select(by, "sessions", *measures).to_native()
 
 
 def _times(by: Sequence[str], *, has_quarters: bool) -> list[str]:

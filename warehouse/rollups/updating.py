@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
+import polars as pl
 import psycopg
 from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError
@@ -42,6 +47,13 @@ class RolledUp:
     use_hours: int = 0
     demand_hours: int = 0
     is_overtaken: bool = False
+
+
+class Derived(NamedTuple):
+    """Rows of `use_hour` and of `demand_hour` of one stretch."""
+
+    uses: pl.DataFrame
+    demand: pl.DataFrame
 
 
 def update(engine: Engine) -> RolledUp:
@@ -88,8 +100,9 @@ def _roll(engine: Engine, todo: Iterable[Stretch], policy: Policy, new: Stand) -
     with located(engine.url):
         proof = stand.take_over(engine)
         try:
-            for stretch in todo:
-                done = _add(done, *_derive(engine, stretch, policy, proof))
+            with closing(_ahead(engine, todo, policy)) as ahead:
+                for stretch, derived in ahead:
+                    done = _add(done, _write(engine, stretch, derived, policy, proof))
             with store.writing(engine) as connection:
                 stand.require(connection, proof)
                 stand.keep(connection, new)
@@ -102,26 +115,46 @@ def _roll(engine: Engine, todo: Iterable[Stretch], policy: Policy, new: Stand) -
 _REFUSALS = (IntegrityError, sqlite3.IntegrityError, psycopg.IntegrityError)
 
 
-def _derive(engine: Engine, stretch: Stretch, policy: Policy, proof: str) -> tuple[int, int]:
-    """Derive a stretch and write it; again, when a session was taken away in between."""
+_Derivations = Generator[tuple[Stretch, Derived], None, None]
+
+
+def _ahead(engine: Engine, todo: Iterable[Stretch], policy: Policy) -> _Derivations:
+    """Derive each stretch while the one before it is written: the two need different things of a machine."""
+    with ThreadPoolExecutor(1, "rollups") as apart:
+        coming: deque[tuple[Stretch, Future[Derived]]] = deque()
+        for stretch in todo:
+            coming.append((stretch, apart.submit(_derive, engine, stretch, policy)))
+            if len(coming) > 1:
+                first, derived = coming.popleft()
+                yield first, derived.result()
+        for last, derived in coming:
+            yield last, derived.result()
+
+
+def _derive(engine: Engine, stretch: Stretch, policy: Policy) -> Derived:
+    evidence = read(engine, stretch, policy)
+    return Derived(use_hours(evidence, stretch), demand_hours(evidence, stretch))
+
+
+def _write(engine: Engine, stretch: Stretch, derived: Derived, policy: Policy, proof: str) -> Derived:
+    """Write what was derived of a stretch; derive it again when a session was taken away in between."""
     for is_last in (False, False, True):
-        evidence = read(engine, stretch, policy)
-        uses, demand = use_hours(evidence, stretch), demand_hours(evidence, stretch)
         try:
             with store.writing(engine) as connection:
                 stand.require(connection, proof)
-                replace_rows(connection, stretch, uses, demand)
+                replace_rows(connection, stretch, *derived)
             break
         except _REFUSALS:
             if is_last:
                 raise
-    return uses.height, demand.height
+            derived = _derive(engine, stretch, policy)
+    return derived
 
 
-def _add(done: RolledUp, uses: int, demand: int) -> RolledUp:
+def _add(done: RolledUp, derived: Derived) -> RolledUp:
     return replace(
         done,
         stretches=done.stretches + 1,
-        use_hours=done.use_hours + uses,
-        demand_hours=done.demand_hours + demand,
+        use_hours=done.use_hours + derived.uses.height,
+        demand_hours=done.demand_hours + derived.demand.height,
     )

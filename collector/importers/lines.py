@@ -6,10 +6,10 @@ import codecs
 import gzip
 import io
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import AnyStr, cast
+from typing import cast
 
 from warehouse.errors import Problem
 
@@ -17,6 +17,7 @@ LONGEST = 1 << 20
 """Bytes (characters in UTF-16) after which a line is cut; no record of any log is that long."""
 
 _FIRST_BLOCK = 8192
+_BLOCK = 1 << 16
 _GZIP = b"\x1f\x8b"
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _SHOWN = {"utf-8": "UTF-8", "cp1252": "Windows-1252"}
@@ -92,12 +93,47 @@ def _damaged(path: Path, how: str) -> Problem:
 def _byte_lines(path: Path, stream: io.BufferedReader, encodings: Sequence[str]) -> Iterator[tuple[int, str]]:
     if stream.peek(3).startswith(codecs.BOM_UTF8):
         stream.read(3)
-    first = encodings[0]
-    for number, raw in enumerate(_bounded(stream.readline, b"\n"), 1):
+    before = 0
+    for block in _blocks(stream):
         try:
-            yield number, _cleaned(raw.decode(first))
+            lines: Iterable[str] = _split(block.decode(encodings[0]))
         except UnicodeDecodeError:
-            yield number, _cleaned(_decoded(raw, encodings, path, number))
+            lines = _one_by_one(block, encodings, path, before)
+        number = before
+        for number, line in enumerate(lines, before + 1):
+            yield number, line
+        before = number
+
+
+def _blocks(stream: io.BufferedReader) -> Iterator[bytes]:
+    """Give many whole lines at a time; what is left of a line that is longer than `LONGEST` stands alone."""
+    while block := stream.read(_BLOCK):
+        if not block.endswith(b"\n"):
+            block += stream.readline(LONGEST)
+        last = block.rfind(b"\n", 0, -1) + 1
+        if len(block) - last < LONGEST:
+            yield block
+            continue
+        if last:
+            yield block[:last]
+        yield block[last : last + LONGEST]
+        while not block.endswith(b"\n") and block:
+            block = stream.readline(LONGEST)
+
+
+def _split(text: str) -> list[str]:
+    lines = text.split("\n")
+    if not lines[-1]:
+        lines.pop()
+    return [_cleaned(line) for line in lines] if "\r" in text or "\0" in text else lines
+
+
+def _one_by_one(block: bytes, encodings: Sequence[str], path: Path, before: int) -> Iterator[str]:
+    for number, raw in enumerate(io.BytesIO(block), before + 1):
+        try:
+            yield _cleaned(raw.decode(encodings[0]))
+        except UnicodeDecodeError:
+            yield _cleaned(_decoded(raw, encodings, path, number))
 
 
 def _decoded(raw: bytes, encodings: Sequence[str], path: Path, number: int) -> str:
@@ -119,17 +155,17 @@ def _utf_16_lines(path: Path, stream: io.BufferedReader) -> Iterator[tuple[int, 
     number = 0
     try:
         with io.TextIOWrapper(stream, "utf-16", newline="\n") as text:
-            for number, line in enumerate(_bounded(text.readline, "\n"), 1):
+            for number, line in enumerate(_bounded(text.readline), 1):
                 yield number, _cleaned(line)
     except UnicodeDecodeError:
         raise _not_in(path, number + 1, "UTF-16, as its first bytes say") from None
 
 
-def _bounded(readline: Callable[[int], AnyStr], end: AnyStr) -> Iterator[AnyStr]:
+def _bounded(readline: Callable[[int], str]) -> Iterator[str]:
     """Give line by line, never more than `LONGEST` of one."""
     while line := readline(LONGEST):
         yield line
-        while len(line) == LONGEST and not line.endswith(end):
+        while len(line) == LONGEST and not line.endswith("\n"):
             line = readline(LONGEST)
 
 

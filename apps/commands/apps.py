@@ -1,14 +1,17 @@
-"""`process-meter apps`: the screens in a browser."""
+"""`process-meter apps`: the screens in a browser, and JupyterLab for analysts."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from apps.commands.options import WarehouseUrl
 
-app = typer.Typer(help="The screens: landing page, overview, live.", no_args_is_help=True)
+app = typer.Typer(
+    help="The screens: landing page, overview, live; and JupyterLab for analysts.", no_args_is_help=True
+)
 
 
 @app.callback()
@@ -26,3 +29,18 @@ def serve(
     from apps.serve import serve
 
     serve(warehouse, port=port, host=host)
+
+
+@app.command(epilog="Example: process-meter apps lab --folder ~/analysis")
+def lab(
+    folder: Annotated[
+        Path, typer.Option(help="Your folder: gets the reports and a notebook to begin with.")
+    ] = Path("analysis"),
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port on the loopback address.")] = 8888,
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="Open no browser.")] = False,
+    warehouse: WarehouseUrl = None,
+) -> None:
+    """Serve JupyterLab on the warehouse until Ctrl-C; its kernel reads and never writes."""
+    from apps.lab.serving import serve_lab
+
+    serve_lab(warehouse, folder, port, browser=not no_browser)

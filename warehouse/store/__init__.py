@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 from warehouse import schema
 from warehouse.store.engine import (
     MIGRATIONS,
+    READ_ONLY,
     lending,
     open_warehouse,
     revision_of,
@@ -24,6 +25,7 @@ from warehouse.store.url import WarehouseProblem, default_url, located, place
 
 __all__ = [
     "MIGRATIONS",
+    "READ_ONLY",
     "Parameters",
     "Snapshot",
     "WarehouseProblem",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -31,10 +32,13 @@ POOL_RECYCLE_SECONDS = 1_800
 """A connection is made anew after that: no firewall between has forgotten it by then."""
 UPGRADE_LOCK = 7_306_093  # any number, the same in every process that upgrades
 
+READ_ONLY = "PROCESS_METER_READ_ONLY"
+"""Environment variable that makes every connection of a process read and never write: analysts' kernels."""
+
 _LENT: ContextVar[Engine | None] = ContextVar("_LENT", default=None)
 
 
-def open_warehouse(url: str | None = None) -> Engine:
+def open_warehouse(url: str | None = None, *, read_only: bool | None = None) -> Engine:
     """Open an existing warehouse of this program's version.
 
     Parameters
@@ -42,6 +46,8 @@ def open_warehouse(url: str | None = None) -> Engine:
     url
         `sqlite:///FILE`, `postgresql://...` or `postgresql+psycopg://...`; None: what is lent, else
         `default_url()`.
+    read_only
+        Whether the database refuses what would write; None: as the environment variable `READ_ONLY` says.
 
     Raises
     ------
@@ -54,7 +60,7 @@ def open_warehouse(url: str | None = None) -> Engine:
     parsed = parse(url or default_url())
     if is_sqlite(parsed) and not Path(str(parsed.database)).exists():
         raise WarehouseProblem(f"There is no warehouse at {place(parsed)}", f"{UPGRADE} to create it")
-    engine = _engine(parsed)
+    engine = _engine(parsed, read_only=os.environ.get(READ_ONLY) == "1" if read_only is None else read_only)
     try:
         with located(parsed), engine.connect() as connection:
             _require_current(revision_of(connection), parsed)
@@ -112,11 +118,15 @@ def writing(engine: Engine) -> Iterator[Connection]:
         yield connection
 
 
-def _engine(url: URL) -> Engine:
+def _engine(url: URL, *, read_only: bool = False) -> Engine:
     if is_sqlite(url):
         engine = sa.create_engine(url)
         sa.event.listen(engine, "connect", _prepare_sqlite)
+        if read_only:
+            sa.event.listen(engine, "connect", _write_nothing)
         return engine
+    if read_only:
+        url = _reading_only(url)
     return sa.create_engine(
         url,
         connect_args={name: value for name, value in CONNECT_DEFAULTS.items() if name not in url.query},
@@ -125,6 +135,18 @@ def _engine(url: URL) -> Engine:
         max_overflow=POOL_OVERFLOW,
         pool_recycle=POOL_RECYCLE_SECONDS,
     )
+
+
+def _reading_only(url: URL) -> URL:
+    said = url.query.get("options", "")
+    options = said if isinstance(said, str) else " ".join(said)
+    return url.update_query_dict({"options": f"{options} -c default_transaction_read_only=on".strip()})
+
+
+def _write_nothing(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA query_only=ON")
+    cursor.close()
 
 
 def _prepare_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:

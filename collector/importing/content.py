@@ -27,14 +27,12 @@ class EventKeys:
         if not (account.islower() and host.islower()):
             account, host = account.lower(), host.lower()
             event = Event(server, at_ms, kind, application, account, host, subject, units)
-        row = self._rows.get(server)
-        if row is None or row.at_ms != at_ms:
-            row = self._rows[server] = _Row(at_ms)
         content = (
             f"{self._source}\0{server}\0{at_ms}\0{kind}\0{application}\0{account}\0{host}\0{subject}\0{units}"
         )
-        ordinal, sequence = row.counted(content)
-        short = blake2b(f"{content}\0{ordinal}".encode(errors="backslashreplace"), digest_size=8)
+        row = self._rows.get(server) or self._rows.setdefault(server, _Row())
+        ordinal, sequence = row.placed(at_ms, content)
+        short = blake2b(f"{content}\0{ordinal}".encode("utf-8", "backslashreplace"), digest_size=8)
         key = int.from_bytes(short.digest(), "big", signed=True)
         return at_ms, sequence, key, StoredEvent(key, event)
 
@@ -42,18 +40,24 @@ class EventKeys:
 class _Row:
     """The events of one server and millisecond that follow each other."""
 
-    __slots__ = ("_seen", "at_ms", "total")
+    __slots__ = ("_at_ms", "_first", "_seen", "_total")
 
-    def __init__(self, at_ms: int) -> None:
-        self.at_ms = at_ms
-        self.total = 0
+    def __init__(self) -> None:
+        self._at_ms: int | None = None
+        self._total = 0
+        self._first = ""
         self._seen: dict[str, int] = {}
 
-    def counted(self, content: str) -> tuple[int, int]:
-        """Return how many equal ones, and how many at all, came before it in the row."""
-        ordinal, sequence = self._seen.get(content, 0), self.total
+    def placed(self, at_ms: int, content: str) -> tuple[int, int]:
+        """Return how many equal ones, and how many at all, came before it in the row of its millisecond."""
+        if at_ms != self._at_ms:  # nearly always: most are alone
+            self._at_ms, self._total, self._first = at_ms, 1, content
+            return 0, 0
+        if self._total == 1:
+            self._seen = {self._first: 1}
+        ordinal, sequence = self._seen.get(content, 0), self._total
         self._seen[content] = ordinal + 1
-        self.total = sequence + 1
+        self._total = sequence + 1
         return ordinal, sequence
 
 
@@ -66,11 +70,9 @@ class DenialKeys:
 
     def key(self, denial: Denial) -> str:
         """Return the key of a denial."""
-        row = self._rows.get(denial.server)
-        if row is None or row.at_ms != denial.at_ms:
-            row = self._rows[denial.server] = _Row(denial.at_ms)
+        row = self._rows.setdefault(denial.server, _Row())
         content = "\0".join(map(str, (self._source, *denial))).lower()
-        return digest(f"{content}\0{row.counted(content)[0]}")
+        return digest(f"{content}\0{row.placed(denial.at_ms, content)[0]}")
 
 
 def reading_key(source: str, reading: Reading) -> str:

@@ -24,8 +24,9 @@ LINE: Final = re.compile(
 _LEAD = re.compile(r" ?\(([^()]+)\) (OUT|IN): ")
 _WHO = re.compile(r" ([^\s@()]+)@([^\s@]+)\s*")
 _HOURS = {text: hour * 3600 for hour in range(24) for text in (f"{hour:2d}", f"{hour:02d}")}
-_MINUTES = {f"{minute:02d}": minute * 60 for minute in range(60)}
-_SECONDS = {f"{second:02d}": second for second in range(60)}
+_IN_HOUR = {
+    f"{minute:02d}:{second:02d}": minute * 60 + second for minute in range(60) for second in range(60)
+}
 _REQUEST = re.compile(
     r'"(?P<feature>[^"]+)"\s+'
     r"(?:\([A-Z_]+ *\)\s*)?"  # (PORT_AT_HOST_PLUS   ), before the user
@@ -85,10 +86,10 @@ class TurningPoint(NamedTuple):
 def second_of_day(line: str) -> int | None:
     """Return the time of day at which a line was written, in seconds; None: it says none."""
     try:
-        if line[2] == ":" == line[5]:
-            return _HOURS[line[:2]] + _MINUTES[line[3:5]] + _SECONDS[line[6:8]]
-        if line[1] == ":" == line[4]:  # not aligned
-            return _HOURS[f" {line[0]}"] + _MINUTES[line[2:4]] + _SECONDS[line[5:7]]
+        if line[2] == ":":
+            return _HOURS[line[:2]] + _IN_HOUR[line[3:8]]
+        if line[1] == ":":  # not aligned
+            return _HOURS[f" {line[0]}"] + _IN_HOUR[line[2:7]]
     except (IndexError, KeyError):
         pass
     return None

@@ -42,6 +42,8 @@ class Meter:
         self._watch = Watch()
         self._view: View | None = None
         self._moment: Moment | None = None
+        self._awake_ms = 0
+        """Boot time since when the agent has watched without a hole, and the machine was awake."""
         self._boot_id = ""
         self._shown: list[object] = []
         self.changed = False
@@ -86,6 +88,8 @@ class Meter:
         if self._boot_id != sample.boot_id:
             self._forget_boot(sample)
         stretch = self._stretch(sample, policy)
+        if stretch.awake_ms < stretch.end_ms or not stretch.watched:
+            self._awake_ms = stretch.end_ms
         self._part(sample, stretch)
         self._join(sample, stretch, policy)
         passage = Passage(stretch, self._view, self._look(sample), policy.gap_floor_ms, policy.version)
@@ -108,12 +112,14 @@ class Meter:
         now, before, view = sample.moment, self._moment, self._view
         if before is None or view is None:  # the agent was not running
             start_ms = before.boot_ms if before else now.boot_ms
-            return Stretch(start_ms, now.boot_ms, now.boot_ms, watched=False, input_ms=None)
+            return Stretch(start_ms, now.boot_ms, now.boot_ms, watched=False, input_ms=None, searched_ms=0)
         slept_ms = now.slept_ms - before.slept_ms
         awake_ms = now.boot_ms - slept_ms if slept_ms > SLEEP_MS else now.boot_ms
         watched = awake_ms - before.boot_ms <= max(STALL_MS, policy.gap_floor_ms)
         input_ms = _new_input(sample.last_input_ms, view.last_input_ms, before.boot_ms, now.boot_ms)
-        return Stretch(before.boot_ms, awake_ms, now.boot_ms, watched, input_ms)
+        searched_ms = before.boot_ms if sample.searched_ms is None else sample.searched_ms
+        searched_ms = max(searched_ms, self._awake_ms)
+        return Stretch(before.boot_ms, awake_ms, now.boot_ms, watched, input_ms, searched_ms)
 
     def _forget_boot(self, sample: Sample) -> None:
         """End what lived before the host was started anew: it did so before that start at the latest."""

@@ -56,6 +56,8 @@ class Stretch(NamedTuple):
     """Whether the agent was running while the machine was awake."""
     input_ms: int | None
     """The last new input in it."""
+    searched_ms: int
+    """What was launched from then on was watched from its start: it had no focus before the stretch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,7 @@ class Passage:
         end_ms = self.stretch.end_ms + anchor_ms
         if session.exited_ms is not None:
             end_ms = min(end_ms, session.exited_ms)
-        timeline.add(min(self.stretch.start_ms + anchor_ms, end_ms), self._unseen(session, "unobserved"))
+        timeline.add(min(self.stretch.start_ms + anchor_ms, end_ms), self._before(session))
         if self.stretch.watched and self.before:
             stop_ms = min(self.stretch.awake_ms + anchor_ms, end_ms)
             length_ms = stop_ms - timeline.until_ms
@@ -110,6 +112,15 @@ class Passage:
         self._credit(session)
         if self.attention(session) == "no_input":
             timeline.resolve("no_input")
+
+    def _before(self, session: OpenSession) -> Evidence:
+        """Return what a session that is new did before the stretch in which it was found.
+
+        A launch after the last search, but before the sample that was taken then, was watched all the same.
+        """
+        if self.before is None or session.started_ms - session.anchor_ms < self.stretch.searched_ms:
+            return self._unseen(session, "unobserved")
+        return self.before.evidence(session, self.policy_version)
 
     def attention(self, session: OpenSession) -> Attention:
         """Return what a session does at the end of the stretch."""

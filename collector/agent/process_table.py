@@ -91,6 +91,11 @@ def started_ms(line: Stat, now: Moment) -> int:
     return min(start_ms, now.boot_ms)
 
 
+def tick_ms(boot_ms: int) -> int:
+    """Return when the tick began in which an instant lies: no process that starts after it is older."""
+    return boot_ms * _TICKS_PER_SECOND // 1000 * 1000 // _TICKS_PER_SECOND
+
+
 def path(pid: int) -> str:
     """Return the path of a process's executable; empty when it cannot be read."""
     try:
@@ -174,3 +179,5 @@ class Exits:
 
 if sys.platform == "linux":
     _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+else:
+    _TICKS_PER_SECOND = 100

@@ -43,12 +43,14 @@ class Seen(NamedTuple):
     instances: tuple[Instance, ...]
     exits: Mapping[Identity, int]
     cpu_ms: Mapping[SessionKey, float]
+    searched_ms: int | None = None
+    """`Sample.searched_ms`."""
 
     def then(self, later: Seen) -> Seen:
         """Return what this scan and a later one found together."""
         keys = {**self.cpu_ms, **later.cpu_ms}
         cpu_ms = {key: self.cpu_ms.get(key, 0.0) + later.cpu_ms.get(key, 0.0) for key in keys}
-        return Seen(later.instances, {**self.exits, **later.exits}, cpu_ms)
+        return Seen(later.instances, {**self.exits, **later.exits}, cpu_ms, later.searched_ms)
 
 
 @dataclass(slots=True)
@@ -87,7 +89,7 @@ class Processes:
         self._trees: dict[Identity, float] = {}
         """CPU time of the tree of each instance that has been accounted for."""
         self._ended: dict[int, int] = {}
-        self._scanned_ms: int | None = None
+        self._searched_ms: int | None = None
         self._newest: bytes | None = None
         self.exits = table.Exits()
 
@@ -96,7 +98,7 @@ class Processes:
         self._applications = tuple(applications)
         self._names = Names(self._applications)
         self._known, self._processes, self._trees = set(), {}, {}
-        self._scanned_ms = self._newest = None
+        self._searched_ms = self._newest = None
         self.exits.forget(())
 
     def note_exits(self, pids: Iterable[int], boot_ms: int) -> None:
@@ -128,8 +130,11 @@ class Processes:
         if (search and self._recognize(now, window_classes)) or changed:
             self._plant()
         cpu_ms = self._measure()
-        self._scanned_ms = now.boot_ms
-        return Seen(tuple(each.instance for each in self._instances() if each.instance), exits, cpu_ms)
+        before_ms = self._searched_ms
+        if search:
+            self._searched_ms = table.tick_ms(now.boot_ms)
+        instances = tuple(each.instance for each in self._instances() if each.instance)
+        return Seen(instances, exits, cpu_ms, before_ms)
 
     def _list(self) -> set[int]:
         """Return all pids; those of the previous scan, if nothing was launched since."""
@@ -251,7 +256,12 @@ class Processes:
 
     def _plant(self) -> None:
         """Give every process its tree: that of the nearest instance above it, or the one it had."""
-        for process in sorted(self._processes.values(), key=lambda each: each.identity.start_ticks):
+        ordered = sorted(
+            self._processes.values(), key=lambda each: (each.identity.start_ticks, each.identity)
+        )
+        # Parents are measured before their children: a child that ends between the two would count twice.
+        self._processes = {process.identity.pid: process for process in ordered}
+        for process in ordered:
             parent = self._processes.get(process.parent)
             if process.instance:
                 process.root = process.identity
@@ -276,10 +286,10 @@ class Processes:
         return used
 
     def _account(self, process: _Process, total_ms: float) -> float:
-        """Return what a tree used since the previous scan; all of it, if it was launched since."""
+        """Return what a tree used since the previous scan; all of it, if no search came since its launch."""
         before_ms = self._trees.get(process.identity)
         if before_ms is None:
-            launched = self._scanned_ms is not None and process.born_ms >= self._scanned_ms
+            launched = self._searched_ms is not None and process.born_ms >= self._searched_ms
             before_ms = 0.0 if launched else total_ms
         # Below it while an ended child waits for its parent to take over its time.
         self._trees[process.identity] = max(before_ms, total_ms)

@@ -57,6 +57,8 @@ class Sample:
     instances: tuple[Instance, ...] = ()
     exits: Mapping[Identity, int] = field(default_factory=dict)
     """When processes ended that were open at the previous sample, where that is known better than now."""
+    searched_ms: int | None = None
+    """When launches were searched for before this sample, in whole ticks, as starts are; None: never."""
     cpu_ms: Mapping[SessionKey, float] = field(default_factory=dict)
     """CPU time that the process trees of a session used since the previous sample."""
     sees_focus: bool = False

@@ -200,6 +200,7 @@ class Service:
             zone=self._zone,
             instances=seen.instances,
             exits=seen.exits,
+            searched_ms=seen.searched_ms,
             cpu_ms=seen.cpu_ms,
             sees_focus=sight.sees_focus,
             sees_input=sight.sees_input,

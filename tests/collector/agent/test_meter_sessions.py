@@ -19,6 +19,39 @@ def test_a_session_opens_at_the_true_start_of_its_process() -> None:
     assert (opened.pid, opened.start_ticks, opened.boot_id) == (10, BOOT // 10 + 35, "boot-1")
 
 
+def test_a_launch_after_the_last_search_was_watched_from_its_start_though_it_is_found_two_samples_later() -> (
+    None
+):
+    desk = Desk()
+    desk.at(0)
+    desk.at(1)
+    desk.at(2, instances=running(10, since=0.99), searched_ms=BOOT + 990, focus_pid=77)
+    desk.at(3, instances=())
+    desk.at(8)
+    assert desk.segments() == [(0.99, 3, "background", 0.99)]
+
+
+def test_what_was_there_at_the_last_search_is_unobserved_until_it_is_recognized() -> None:
+    desk = Desk()
+    desk.at(0)
+    desk.at(1)
+    desk.at(2, instances=running(10, since=0.98), searched_ms=BOOT + 990, focus_pid=77)
+    desk.at(3, instances=())
+    desk.at(8)
+    assert desk.segments() == [(0.98, 1, "unobserved", 0.98), (1, 3, "background", 0.98)]
+
+
+def test_a_launch_before_a_sleep_that_is_found_after_it_is_not_taken_as_watched() -> None:
+    desk = Desk()
+    desk.at(0)
+    desk.slept = 60
+    desk.at(61)
+    desk.at(62, instances=running(10, since=0.5), searched_ms=BOOT + 100, focus_pid=77)
+    desk.at(63, instances=())
+    desk.at(68)
+    assert desk.segments() == [(0.5, 61, "unobserved", 0.5), (61, 63, "background", 0.5)]
+
+
 def test_a_session_closes_at_the_exit_five_seconds_later() -> None:
     desk = Desk()
     desk.at(0, instances=running(10))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -13,13 +14,16 @@ from uuid import uuid4
 import pytest
 
 from collector.agent import process_table
-from collector.agent.clock import SystemClock
+from collector.agent.clock import Moment, SystemClock
 from collector.agent.processes import LogonSession, Processes, Seen
 from collector.agent.sample import SessionKey
 from collector.protocol import MonitoredApplication, Signature
 
 CLOCK = SystemClock()
 BURN = "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done"
+
+TICKS_MS = 60
+"""The system counts CPU time in ticks of 10 ms, in four sums, and the shell starts `sleep` at its end."""
 
 
 class Bench:
@@ -169,49 +173,35 @@ def test_a_process_of_another_account_is_not_seen(bench: Bench, user: int | None
 def test_the_time_of_children_counts_also_of_those_that_have_ended(bench: Bench) -> None:
     processes = bench.processes(Signature(executable=bench.shell.name))
     scan(processes)
-    bench.start(bench.shell, "-c", f"/bin/sh -c '{BURN}'; sleep 60")
-    total, _ = until_quiet(processes)
-    children_ms = _measured()
-    assert 0.5 * children_ms < total < 2 * children_ms + 100
+    total, _, used_ms = burned(processes, bench, f"/bin/sh -c '{BURN}'")
+    assert total == pytest.approx(used_ms, abs=TICKS_MS)
 
 
-def until_quiet(processes: Processes) -> tuple[float, int]:
-    """Scan until a second has passed without use; return the CPU time and the most instances at once."""
-    total, most, quiet = 0.0, 0, 0
-    for _ in range(150):
-        time.sleep(0.2)
-        seen = scan(processes)
-        used = cpu(seen)
-        total, most = total + used, max(most, len(seen.instances))
-        quiet = quiet + 1 if not used and total else 0
-        if quiet == 5:
-            break
-    return total, most
-
-
-def _measured() -> float:
-    """Return the CPU milliseconds that the same work takes here and now."""
-    before = os.times()
-    subprocess.run(["/bin/sh", "-c", BURN], check=True)
-    after = os.times()
-    return 1000 * (
-        after.children_user + after.children_system - before.children_user - before.children_system
-    )
+def burned(processes: Processes, bench: Bench, work: str) -> tuple[float, int, float]:
+    """Scan while a shell has work done; return its CPU time, the most instances at once, and what it says."""
+    report = bench.shell.with_suffix(".times")
+    bench.start(bench.shell, "-c", f"{work}; times > {report}; sleep 60")
+    seen = [scan(processes)]
+    while not (report.exists() and report.read_text().count("\n") == 2):
+        time.sleep(0.05)
+        seen.append(scan(processes))
+    seen.append(scan(processes))
+    minutes = re.findall(r"(\d+)m([\d.]+)s", report.read_text())
+    said = 1000 * sum(60 * int(minute) + float(second) for minute, second in minutes)
+    return sum(map(cpu, seen)), max(len(each.instances) for each in seen), said
 
 
 def test_time_before_the_first_scan_is_not_counted(bench: Bench) -> None:
-    bench.start(bench.shell, "-c", f"{BURN}; sleep 60")
-    until_quiet(bench.processes(Signature(executable=bench.shell.name)))
+    burned(bench.processes(Signature(executable=bench.shell.name)), bench, BURN)
     assert cpu(scan(bench.processes(Signature(executable=bench.shell.name)))) == 0
 
 
 def test_a_helper_of_the_same_program_is_counted_once(bench: Bench) -> None:
     processes = bench.processes(Signature(executable=bench.shell.name))
     scan(processes)
-    bench.start(bench.shell, "-c", f"{bench.shell} -c '{BURN}'; sleep 60")
-    total, most = until_quiet(processes)
+    total, most, used_ms = burned(processes, bench, f"{bench.shell} -c '{BURN}'")
     assert most == 2
-    assert total < 2 * _measured() + 100
+    assert total == pytest.approx(used_ms, abs=TICKS_MS)
 
 
 def test_another_policy_looks_for_other_programs(bench: Bench) -> None:
@@ -241,6 +231,27 @@ def test_without_a_search_exits_are_seen_and_launches_wait(bench: Bench) -> None
     assert pids(both) == {second.pid}
     assert set(both.exits) == {instance.identity for instance in before.instances}
     assert processes.knows(second.pid)
+
+
+def test_a_launch_is_found_by_the_first_search_after_it_which_knows_when_the_one_before_was(
+    bench: Bench,
+) -> None:
+    processes = bench.processes()
+    assert scan(processes).searched_ms is None
+    child = bench.start(bench.program, 60)
+    time.sleep(0.2)
+    quick = processes.scan(CLOCK.now(), dict, search=False)
+    seen = scan(processes)
+    assert quick.instances == ()
+    assert pids(seen) == {child.pid}
+    assert seen.searched_ms is not None
+    assert seen.searched_ms == quick.searched_ms <= seen.instances[0].started_ms
+
+
+def test_a_tick_begins_no_later_than_what_starts_in_it() -> None:
+    line = process_table.Stat(1, 1234, 0.0, "")
+    moment = Moment(12_349, 0, 0)
+    assert process_table.tick_ms(moment.boot_ms) == process_table.started_ms(line, moment) == 12_340
 
 
 def test_the_cpu_time_of_two_scans_adds_up() -> None:

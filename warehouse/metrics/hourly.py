@@ -7,6 +7,7 @@ edges of the window; only where the project of a session changes in the midst of
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import datetime
 
 import polars as pl
@@ -21,13 +22,12 @@ HOUR_S = 3_600
 LIMIT = 2**63
 """A packed number must stay below this."""
 
-MEASURES = {
-    "active_ms": ("active",),
-    "pause_ms": ("pause",),
-    "held_ms": ("held",),
-    "unknown_ms": ("unknown",),
-}
-"""The states that each one adds up. Idle time is not among them, nor what gives it: rows are by person."""
+MEASURES = {"active_ms": "active", "pause_ms": "pause", "held_ms": "held", "unknown_ms": "unknown"}
+"""The state that each one adds up. Idle time is not among them, nor what gives it: rows are by person."""
+
+PAIRS = (("active_ms", "pause_ms"), ("held_ms", "unknown_ms"))
+PACK = 2**31
+"""Two sums of less than this share one number."""
 
 HOURLY = {
     "hour": INSTANT,
@@ -74,15 +74,20 @@ def hourly_usage(
         An end that is not after the start, or more sessions and hours than one number can hold.
     """
     check_window(start, end)
-    known = sessions.select("session", pl.col("application").cast(pl.String), "person", "started", "ended")
-    described = known.collect()
     entered = entries.select(
         "entry", "session", "instance", "project", start_ms=_ms("start"), end_ms=_ms("end")
     ).collect()
-    steady = _steady(described, entered)
-    changing = entered.join(steady, on="session", how="anti")
-    parts = _parts(stated, described, steady, changing, (start, end))
-    return _by_name(pl.concat(parts), described).lazy()
+    described = sessions.select(
+        "session", pl.col("application").cast(pl.String), "person", _from=_ms("started"), _to=_ms("ended")
+    ).collect()
+    names = _Names(
+        described["person"].unique().sort(),
+        described["application"].unique().sort(),
+        pl.concat([pl.Series([None], dtype=pl.String), entered["project"].drop_nulls().unique().sort()]),
+    )
+    placed = entered.with_columns(project=_place("project", names.projects))
+    parts = _parts(stated, _known(described, placed, names), placed, (start, end))
+    return _named(pl.concat(parts), names, _hour(start)).lazy()
 
 
 def by_chunks(
@@ -124,57 +129,112 @@ def _ms(column: str) -> pl.Expr:
     return pl.col(column).cast(INSTANT).cast(pl.Int64)
 
 
-def _steady(sessions: pl.DataFrame, entries: pl.DataFrame) -> pl.DataFrame:
-    """Find the sessions with one project from their start to their end, which most have: no segment is cut.
+def _hour(instant: datetime) -> int:
+    """Hours since 1970."""
+    return int(instant.timestamp()) // HOUR_S
 
-    It is so where the highest entry speaks of all instances and covers the whole session.
+
+@dataclass(frozen=True)
+class _Names:
+    """What places in packed numbers stand for, in order; null first."""
+
+    people: pl.Series
+    applications: pl.Series
+    projects: pl.Series
+
+    def count(self) -> int:
+        """How many groups an hour may have."""
+        return len(self.people) * len(self.applications) * len(self.projects)
+
+
+def _place(column: str, names: pl.Series) -> pl.Expr:
+    own = pl.col(column).cast(pl.Enum(names.drop_nulls())).to_physical().cast(pl.Int64)
+    return (own + names.null_count()).fill_null(0)
+
+
+def _known(described: pl.DataFrame, entries: pl.DataFrame, names: _Names) -> pl.DataFrame:
+    """Give `session`, `_group` (its place among the groups) and `_steady`.
+
+    A session is steady where one project is in force from its start to its end, as in most: it has no entry
+    at all, or the highest one speaks of all instances and covers it. Then no segment has to be cut. The
+    `_group` of any other is that without a project.
     """
-    bounds = sessions.select("session", _from=_ms("started"), _to=_ms("ended"))
-    highest = entries.sort("entry").group_by("session").last()
+    in_order = entries if entries["entry"].is_sorted() else entries.sort("entry")
+    highest = in_order.unique("session", keep="last")
     covers = (pl.col("start_ms") <= pl.col("_from")) & (
-        pl.col("end_ms").is_null() | (pl.col("end_ms") >= pl.col("_to"))
+        pl.col("end_ms").is_null() | (pl.col("end_ms") >= pl.col("_to")).fill_null(value=False)
     )
+    steady = pl.col("entry").is_null() | (pl.col("instance").is_null() & covers)
+    places = (pl.col("_person") * len(names.applications) + pl.col("_application")) * len(names.projects)
     return (
-        highest.join(bounds, on="session")
-        .filter(pl.col("instance").is_null(), covers.fill_null(value=False))
-        .select("session", "project")
+        described.lazy()
+        .select(
+            *("session", "_from", "_to"),
+            _person=_place("person", names.people),
+            _application=_place("application", names.applications),
+        )
+        .join(highest.lazy(), on="session", how="left")
+        .with_columns(_steady=steady)
+        .select(
+            "session",
+            "_steady",
+            _group=places + pl.when("_steady").then(pl.col("project").fill_null(0)).otherwise(0),
+        )
+        .collect()
     )
 
 
 def _sums() -> list[pl.Expr]:
+    """Add up two measures in one number each: a session has no more than an hour in an hour.
+
+    A segment has one state, so that one pass serves both; `_unpacked` takes them apart.
+    """
     length = pl.col("end").cast(pl.Int64) - pl.col("start").cast(pl.Int64)
+    state = pl.col("state")
     return [
-        pl.when(pl.col("state").is_in(states)).then(length).otherwise(0).sum().alias(name)
-        for name, states in MEASURES.items()
+        pl.when(state == MEASURES[low])
+        .then(length)
+        .when(state == MEASURES[high])
+        .then(length * PACK)
+        .otherwise(0)
+        .sum()
+        .alias(low)
+        for low, high in PAIRS
+    ]
+
+
+def _unpacked() -> list[pl.Expr]:
+    return [
+        expression
+        for low, high in PAIRS
+        for expression in ((pl.col(low) % PACK).alias(low), (pl.col(low) // PACK).alias(high))
     ]
 
 
 def _parts(
     stated: pl.LazyFrame,
-    sessions: pl.DataFrame,
-    steady: pl.DataFrame,
-    changing: pl.DataFrame,
+    known: pl.DataFrame,
+    entries: pl.DataFrame,
     window: tuple[datetime, datetime],
-) -> list[pl.DataFrame]:
-    """Sum by session, hour and project: `session`, `hour` (hours since 1970), `project`, and the measures."""
-    if changing.is_empty():
-        return [_of_steady(stated, sessions, steady, window)]
+) -> list[pl.LazyFrame]:
+    """Sum by hour and group: `hour` (since the window's first), `group` (its place) and the measures."""
+    changing = entries.join(known.filter(~pl.col("_steady")), on="session", how="semi")
     of_instance = ["instance"] if changing["instance"].count() else []
+    # Narrow, and at once: what states are made of need not stay in memory while they are summed.
     rows = stated.select("session", "start", "end", "state", *of_instance).collect()
+    if changing.is_empty():
+        return [_of_steady(rows.lazy(), known, window)]
     changes = pl.col("session").is_in(changing["session"].unique().implode())
     return [
-        _of_steady(rows.lazy().filter(~changes), sessions, steady, window),
-        _of_changing(rows.filter(changes), changing, window),
+        _of_steady(rows.lazy().filter(~changes), known, window),
+        _of_changing(rows.filter(changes), known, changing, window),
     ]
 
 
-def _of_steady(
-    stated: pl.LazyFrame, sessions: pl.DataFrame, steady: pl.DataFrame, window: tuple[datetime, datetime]
-) -> pl.DataFrame:
+def _of_steady(stated: pl.LazyFrame, known: pl.DataFrame, window: tuple[datetime, datetime]) -> pl.LazyFrame:
     """One packed number, (session, hour), makes the groups: that is twice as fast as two columns."""
-    first = int(window[0].timestamp()) // HOUR_S
-    hours = int(window[1].timestamp()) // HOUR_S - first + 1
-    highest = sessions["session"].max()
+    first = _hour(window[0])
+    hours, highest = _hour(window[1]) - first + 1, known["session"].max()
     if isinstance(highest, int) and (highest + 1) * hours >= LIMIT:
         raise Problem("too many sessions and hours for one sum", "ask for a shorter window")
     slot = pl.col("session") * hours + (pl.col("start").cast(pl.Int64) // HOUR_MS - first)
@@ -182,65 +242,48 @@ def _of_steady(
         clip(stated, *window)
         .group_by(slot=slot)
         .agg(_sums())
-        .with_columns(session=pl.col("slot") // hours, hour=pl.col("slot") % hours + first)
-        .join(steady.lazy(), on="session", how="left")
-        .select(*_BY_SESSION)
-        .collect()
+        .with_columns(session=pl.col("slot") // hours, hour=pl.col("slot") % hours)
+        .join(known.lazy(), on="session")
+        .select("hour", "_group", *_unpacked())
     )
 
 
 def _of_changing(
-    stated: pl.DataFrame, entries: pl.DataFrame, window: tuple[datetime, datetime]
-) -> pl.DataFrame:
+    stated: pl.DataFrame, known: pl.DataFrame, entries: pl.DataFrame, window: tuple[datetime, datetime]
+) -> pl.LazyFrame:
     """Cut segments where the project in force changes."""
     inside = clip(lanes(stated, entries).lazy(), *window).select(
         "session", "lane", "state", start_ms=_ms("start"), end_ms=_ms("end")
     )
-    named = in_force(inside.collect(), entries).join(
+    spans = in_force(inside.collect(), entries).join(
         entries.select("entry", "project"), on="entry", how="left"
     )
-    spans = named.with_columns(start="start_ms", end="end_ms")
     return (
-        spans.group_by("session", "project", hour=pl.col("start_ms") // HOUR_MS)
+        spans.lazy()
+        .with_columns(start="start_ms", end="end_ms")
+        .group_by("session", "project", hour=pl.col("start_ms") // HOUR_MS - _hour(window[0]))
         .agg(_sums())
-        .select(*_BY_SESSION)
+        .join(known.lazy(), on="session")
+        .select("hour", pl.col("_group") + pl.col("project").fill_null(0), *_unpacked())
     )
 
 
-_BY_SESSION = ("session", "hour", "project", *MEASURES)
-
-
-def _by_name(parts: pl.DataFrame, sessions: pl.DataFrame) -> pl.DataFrame:
-    """Add up the sessions of one hour, person, application and project, packed into one number in order."""
-    people, applications = sessions["person"].unique().sort(), sessions["application"].unique().sort()
-    projects = parts["project"].unique().sort()
-    first = parts["hour"].min()
-    origin = first if isinstance(first, int) else 0
-    who = sessions.select(
-        "session", _who=_place("person", people) * len(applications) + _place("application", applications)
-    )
-    course = pl.col("hour") - origin
-    groups = len(people) * len(applications)
-    summed = (
-        parts.lazy()
-        .join(who.lazy(), on="session")
-        .group_by(slot=(course * groups + pl.col("_who")) * len(projects) + _place("project", projects))
+def _named(parts: pl.LazyFrame, names: _Names, first: int) -> pl.DataFrame:
+    """Add up the sessions of one group in an hour, packed into one number in order, and name them."""
+    groups, applications, projects = names.count(), len(names.applications), len(names.projects)
+    group = pl.col("slot") % groups
+    return (
+        parts.group_by(slot=pl.col("hour") * groups + pl.col("_group"))
         .agg(pl.col(*MEASURES).sum())
         .filter(pl.any_horizontal(pl.col(*MEASURES) > 0))
         .sort("slot")
+        .select(
+            hour=((pl.col("slot") // groups + first) * HOUR_MS).cast(INSTANT),
+            person=pl.lit(names.people).gather(group // projects // applications),
+            application=pl.lit(names.applications).gather(group // projects % applications),
+            project=pl.lit(names.projects).gather(group % projects),
+            **{name: pl.col(name) for name in MEASURES},
+            busy_ms=pl.sum_horizontal(f"{state}_ms" for state in BASES["busy"]),
+        )
+        .collect()
     )
-    slot = pl.col("slot") // len(projects)
-    return summed.select(
-        hour=((slot // groups + origin) * HOUR_MS).cast(INSTANT),
-        person=pl.lit(people).gather(slot % groups // len(applications)),
-        application=pl.lit(applications).gather(slot % len(applications)),
-        project=pl.lit(projects).gather(pl.col("slot") % len(projects)),
-        **{name: pl.col(name) for name in MEASURES},
-        busy_ms=pl.sum_horizontal(f"{state}_ms" for state in BASES["busy"]),
-    ).collect()
-
-
-def _place(column: str, names: pl.Series) -> pl.Expr:
-    """Place of each text among names in order; null is the first where it is among them."""
-    own = pl.col(column).cast(pl.Enum(names.drop_nulls())).to_physical().cast(pl.Int64)
-    return (own + names.null_count()).fill_null(0)

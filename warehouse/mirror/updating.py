@@ -7,8 +7,8 @@ one again. Whatever does not agree with SQL, in bytes, count or content, is read
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from functools import cached_property
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import polars as pl
@@ -123,17 +123,33 @@ class _Update:
     folder: Path
     before: Manifest | None
     thorough: bool
+    applications: dict[str, int] = field(init=False)
+    """Id by code."""
+
+    def __post_init__(self) -> None:
+        self.applications = {code: int(number) for number, code in application_codes(self.now).items()}
 
     def files(self) -> list[MirrorFile]:
         """Write what has to be written; give the files of the mirror afterwards, in order of months."""
-        months = (
-            {month: self._from_sql(month) for month in self._months_in_sql()} if self.before is None else {}
-        )
-        if self.before is not None:
+        if self.before is None:
+            months = self._all_from_sql()
+        else:
             months = self._taken_in(self.before)
             for month in self._wrong(months) if self.thorough else ():
                 months[month] = self._from_sql(month)
         return [file for month in sorted(months) for file in months[month]]
+
+    def _all_from_sql(self) -> dict[str, list[MirrorFile]]:
+        """Read each month while the one before it is written."""
+        found: dict[str, list[MirrorFile]] = {}
+        written: dict[str, Future[list[MirrorFile]]] = {}
+        with ThreadPoolExecutor(1, "mirror") as apart:
+            for month in self._months_in_sql():
+                segments = self._read(month)
+                found |= {name: self._sure(name, files.result()) for name, files in written.items()}
+                written = {month: apart.submit(self._written, month, segments)}
+                del segments
+        return found | {name: self._sure(name, files.result()) for name, files in written.items()}
 
     def _taken_in(self, before: Manifest) -> dict[str, list[MirrorFile]]:
         known = before.months()
@@ -151,10 +167,6 @@ class _Update:
         stored_sums = {row[0]: row[1:] for row in found.iter_rows()}
         filed_sums = {month: _sums(files) for month, files in months.items() if files}
         return sorted(month for month, _ in stored_sums.items() ^ filed_sums.items())
-
-    @cached_property
-    def _applications(self) -> dict[str, int]:
-        return {code: int(number) for number, code in application_codes(self.now).items()}
 
     def _months_in_sql(self) -> Iterator[str]:
         sql = "SELECT min(started_ms) AS next_ms FROM session WHERE started_ms >= :from_ms"
@@ -219,14 +231,18 @@ class _Update:
         return written if self._are(written, month) else self._from_sql(month)
 
     def _from_sql(self, month: str) -> list[MirrorFile]:
-        segments = stored.of_sessions(self.now, STARTED_IN, self._started_in(month))
-        written = self._written(month, segments.drop("started_ms"))
-        if not self._are(written, month):
+        return self._sure(month, self._written(month, self._read(month)))
+
+    def _read(self, month: str) -> pl.DataFrame:
+        return stored.of_sessions(self.now, STARTED_IN, self._started_in(month)).drop("started_ms")
+
+    def _sure(self, month: str, files: list[MirrorFile]) -> list[MirrorFile]:
+        if not self._are(files, month):
             raise Problem(
                 f"The segments of {month} cannot be mirrored: they are not as segments can be",
                 "run `process-meter warehouse check`",
             )
-        return written
+        return files
 
     # --- Rows and sums ---------------------------------------------------------------------------------
 
@@ -245,7 +261,7 @@ class _Update:
         return scan(self.folder, (file.name for file in files))
 
     def _written(self, month: str, segments: pl.DataFrame) -> list[MirrorFile]:
-        return [] if segments.is_empty() else [write(self.folder, month, segments, self._applications)]
+        return [] if segments.is_empty() else [write(self.folder, month, segments, self.applications)]
 
     def _are(self, files: list[MirrorFile], month: str, sessions: list[int] | None = None) -> bool:
         """Say whether files are what SQL has of a month, or of the sessions of the tail in it."""
@@ -255,7 +271,7 @@ class _Update:
         assert self.before  # noqa: S101
         parameters = {**parameters, "number": self.before.landed_through}
         filed = content.filed(
-            self._scan(files).filter(pl.col("session").is_in(sessions)), self._applications
+            self._scan(files).filter(pl.col("session").is_in(sessions)), self.applications
         ).collect()
         return filed.row(0) == content.stored(self.now, f"{where} AND {tail.IN_TAIL}", parameters).row(0)
 

@@ -49,7 +49,13 @@ class LogClock:
     def at(self, local_ms: int) -> int | None:
         """Return the instant of a local time; None: the clock jumped over it."""
         if local_ms != self._asked:
-            self._asked, self._answer = local_ms, self._placed(local_ms)
+            self._asked = local_ms
+            shift = self._shifts.get(local_ms // _DAY_MS)
+            if shift is None or local_ms + shift < self._latest:
+                self._answer = self._placed(local_ms)
+            else:  # nearly always: a day on which the clock is not changed, and the time went on
+                self._answer = self._latest = local_ms + shift
+                self._second_pass = False
         return self._answer
 
     def _placed(self, local_ms: int) -> int | None:

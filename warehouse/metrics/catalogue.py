@@ -14,6 +14,7 @@ from warehouse.metrics.averages import average_demand
 from warehouse.metrics.charges import charge
 from warehouse.metrics.concurrency import curve, intervals, peak, witnesses
 from warehouse.metrics.hourly import hourly_usage
+from warehouse.metrics.idle_definitions import idle_definitions
 from warehouse.metrics.licenses import position, renewals, unused
 from warehouse.metrics.percentiles import (
     calendar,
@@ -369,6 +370,45 @@ CATALOGUE: dict[str, Metric] = {
         "The fewest licenses that cover the peak of p % of days, days without use included.",
         daily_peak_percentile,
         "demand",
+    ),
+    # --- Other definitions of idle
+    "peak_by_idle_definition": Metric(
+        "Peak under a definition of idle",
+        "licenses",
+        0,
+        f"definition of idle, and {_AT}",
+        "The most licenses that were in use at the same instant, had idle been defined so: by another "
+        "timeout or another signal of activity, over the same evidence.",
+        idle_definitions,
+        "peak",
+    ),
+    "seats_by_idle_definition": Metric(
+        "People with use under a definition of idle",
+        "people",
+        0,
+        f"definition of idle, and {_AT}",
+        "Different people with busy time, had idle been defined so.",
+        idle_definitions,
+        "in_use",
+    ),
+    "busy_hours_by_idle_definition": Metric(
+        "Busy hours under a definition of idle",
+        "h",
+        1,
+        f"definition of idle, and {_AT}",
+        "Time in which an application was truly used, had idle been defined so; it never falls as the "
+        "timeout grows.",
+        idle_definitions,
+        "busy_ms",
+    ),
+    "idle_hours_by_idle_definition": Metric(
+        "Idle hours under a definition of idle",
+        "h",
+        1,
+        f"definition of idle, and {_AT}",
+        "Time for which an application was open and nobody used it, had idle been defined so.",
+        idle_definitions,
+        "idle_ms",
     ),
     # --- Licenses
     "unused_seats": Metric(

@@ -15,6 +15,7 @@ from warehouse.metrics import (
     charges,
     concurrency,
     hourly,
+    idle_definitions,
     licenses,
     percentiles,
     states,
@@ -22,7 +23,17 @@ from warehouse.metrics import (
 )
 from warehouse.metrics.catalogue import CATALOGUE, Metric
 
-TOPICS = (states, utilization, hourly, concurrency, percentiles, averages, licenses, charges)
+TOPICS = (
+    states,
+    utilization,
+    hourly,
+    idle_definitions,
+    concurrency,
+    percentiles,
+    averages,
+    licenses,
+    charges,
+)
 FIGURES = (pl.LazyFrame, int, float, utilization.FleetCoverage, charges.Charges)
 """What a metric gives; a function that gives anything else is a step on the way to one."""
 

@@ -73,6 +73,7 @@ EVIDENCE = {
     "segment": (READ, ADD, DROP),
     "session": (READ, ADD, CHANGE, DROP),
     "use_hour": (READ, ADD, CHANGE, DROP),
+    "vendor_count": (READ, ADD, CHANGE),
     "watch_interval": (READ, ADD, CHANGE),
 }
 """What the one who brings evidence does with which table."""

@@ -623,16 +623,19 @@ entitlement = Table(  # one row per right bought: quantity of one metric over [v
     _text("code", unique=True),
     _ref("product"),
     _text("metric"),  # named_user, device, concurrent, token, subscription
-    _int("quantity"),
+    _int("quantity"),  # in units, also where they are sold in packs
+    _int("pack_size", default=1),  # units that can only be bought, and given back, together
     *_validity(),
-    _int("unit_cost_minor"),  # per unit and year
-    _text("currency"),
+    _int("unit_cost_minor", null=True),  # per unit and year; null: not known yet
+    _text("currency", null=True),
     _text("contract", null=True),
     _text("notice_on", null=True),
+    _text("true_up_on", null=True),  # when growth has to be reported and paid
     _int("consumption_order", default=1),
     _text("counting_rule"),  # exact_sweep, fixed_interval, user_day, consumed_balance
     _json("use_rights"),
-    CheckConstraint("quantity >= 0 AND unit_cost_minor >= 0", name="not_negative"),
+    CheckConstraint("quantity >= 0 AND unit_cost_minor >= 0 AND pack_size >= 1", name="not_negative"),
+    CheckConstraint("unit_cost_minor IS NULL OR currency IS NOT NULL", name="money_has_a_currency"),
 )
 
 entitlement_application = Table(  # one row per application that an entitlement covers
@@ -651,6 +654,22 @@ assignment = Table(  # one row per seat given to a person or a host, and stretch
     _ref("host", null=True),
     *_validity(),
     CheckConstraint("(person_id IS NULL) <> (host_id IS NULL)", name="one_holder"),
+)
+
+vendor_count = Table(  # one row per product, source, unit and interval or day that a vendor's export counts
+    "vendor_count",
+    metadata,
+    _id(),
+    _ref("product"),
+    _text("source"),  # which export: the account or server that it is of
+    _text("unit"),  # licenses, devices, user_days, tokens
+    _int("start_ms"),  # the count is of [start, end)
+    _int("end_ms"),
+    _int("count"),
+    _int("received_ms"),
+    UniqueConstraint("product_id", "source", "unit", "start_ms"),
+    CheckConstraint("end_ms > start_ms AND count >= 0", name="has_length"),
+    Index(None, "end_ms"),
 )
 
 # --- Rates, runs, lines ------------------------------------------------------------------------------------

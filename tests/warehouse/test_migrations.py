@@ -9,6 +9,7 @@ import zipfile
 from pathlib import Path
 
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -51,6 +52,49 @@ def test_revisions_are_the_numbers_of_the_files_in_one_line() -> None:
 
     assert [script.revision for script in scripts.walk_revisions()][::-1] == store.revisions()
     assert scripts.get_heads() == [store.revisions()[-1]]
+
+
+def test_rights_and_what_refers_to_them_live_through_the_change_of_their_table(
+    tmp_path: Path, postgres_engine: Engine
+) -> None:
+    lite = sa.create_engine(f"sqlite:///{tmp_path / 'before.sqlite'}")
+    sa.event.listen(lite, "connect", lambda raw, _: raw.execute("PRAGMA foreign_keys=ON"))
+    with postgres_engine.begin() as connection:
+        connection.exec_driver_sql("DROP SCHEMA public CASCADE")
+        connection.exec_driver_sql("CREATE SCHEMA public")
+    for engine in (lite, postgres_engine):
+        _upgrade(engine, "0005")
+        with engine.begin() as connection:
+            for statement in BOUGHT:
+                connection.exec_driver_sql(statement)
+        _upgrade(engine, "0006")
+        with engine.connect() as connection:
+            kept = connection.exec_driver_sql(
+                "SELECT entitlement.id, code, quantity, pack_size, unit_cost_minor, true_up_on, person_id"
+                " FROM entitlement JOIN assignment ON entitlement_id = entitlement.id"
+            ).all()
+        assert [tuple(row) for row in kept] == [(7, "E-7", 3, 1, 500, None, 1)]
+    lite.dispose()
+
+
+BOUGHT = (
+    """INSERT INTO person (id, code, name, employment, valid_from_on)
+       VALUES (1, 'e1', 'Ada', 'employee', '2026-01-01')""",
+    "INSERT INTO product (id, code, name, vendor) VALUES (1, 'cad', 'CAD', 'Maker')",
+    """INSERT INTO entitlement (id, code, product_id, metric, quantity, valid_from_on, unit_cost_minor,
+                                currency, counting_rule)
+       VALUES (7, 'E-7', 1, 'named_user', 3, '2026-01-01', 500, 'EUR', 'exact_sweep')""",
+    "INSERT INTO assignment (entitlement_id, person_id, valid_from_on) VALUES (7, 1, '2026-01-01')",
+)
+
+
+def _upgrade(engine: Engine, revision: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(store.MIGRATIONS).replace("%", "%%"))
+    with engine.begin() as connection:
+        connection.exec_driver_sql("BEGIN" if engine.dialect.name == "sqlite" else "SELECT 1")
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
 
 
 def _sqlite_tables(engine: Engine) -> dict[str, list[str]]:

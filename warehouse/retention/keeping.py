@@ -89,6 +89,7 @@ def _by_age(connection: Connection, limits: Limits) -> dict[str, int]:
         "watch_interval": ("end_ms", "evidence_months"),
         "capacity_reading": ("at_ms", "evidence_months"),
         "denial": ("at_ms", "evidence_months"),
+        "vendor_count": ("end_ms", "evidence_months"),
         "import_run": ("at_ms", "import_months"),
         "report_run": ("started_ms", "report_months"),
         "quarantine": ("received_ms", "set_aside_days"),

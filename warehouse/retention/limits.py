@@ -17,8 +17,9 @@ DEFAULTS = {
     "token_days": 30,
     "presence_days": 7,
 }
-"""Evidence that no bill stands on, with watches, readings, denials and installations; imports and report
-runs; records that were set aside; enrollment tokens after their end; presence that nobody refreshes."""
+"""Evidence that no bill stands on, with watches, readings, denials, vendors' counts and installations;
+imports and report runs; records that were set aside; enrollment tokens after their end; presence that nobody
+refreshes."""
 LONGEST = 1_200
 
 

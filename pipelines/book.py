@@ -49,6 +49,8 @@ class Book:
 def open_book(engine: Engine, run: str, actor: str, purpose: str, now_ms: int) -> Book:
     """Read a run with the names of its people, which is an audited event.
 
+    A void run billed nothing and never will: its people stay under pseudonyms.
+
     Parameters
     ----------
     purpose
@@ -64,9 +66,15 @@ def open_book(engine: Engine, run: str, actor: str, purpose: str, now_ms: int) -
     lines = ledger.lines_of(engine, run)
     people = lines["person_id"].unique().sort().to_list()
     with store.writing(engine) as connection:
-        subject, reason = f"{purpose} of run {run}", "project accounting"
-        named = ledger.named_people(connection, people, actor, subject, reason, now_ms)
-        ledger.record_event(connection, actor, f"billing {purpose}", run, {"people": len(people)}, now_ms)
+        if found.status == "void":
+            shown, named = 0, ledger.pseudonymous_people(connection, people)
+        else:
+            subject, reason = f"{purpose} of run {run}", "project accounting"
+            shown, named = (
+                len(people),
+                ledger.named_people(connection, people, actor, subject, reason, now_ms),
+            )
+        ledger.record_event(connection, actor, f"billing {purpose}", run, {"people": shown}, now_ms)
     originals = ledger.originals_of(engine, run)
     rates = frames.rates(engine).filter(pl.col("rate_id").is_in(lines["rate_id"].unique().implode()))
     lines = lines.join(named, on="person_id", how="left", maintain_order="left")

@@ -303,3 +303,23 @@ def test_libreoffice_recalculates_the_control_cells_to_zero_and_makes_a_pdf(
     assert "225.00 EUR + 33.30 USD" in text
     for error in ("#REF!", "#NAME?", "#VALUE!", "Err:"):
         assert error not in text
+
+
+def test_the_workbook_of_a_void_run_has_nobodys_name_for_nothing_was_billed(
+    engine: Engine, tmp_path: Path
+) -> None:
+    organize(engine)
+    billed_hours(engine, ["2026-09-07"])
+    run = billing.draft(engine, "2026-09", "generic", "pat", SEPTEMBER)
+    write_workbook(engine, run, tmp_path / "draft.xlsx", "pm", SEPTEMBER)
+    billing.void(engine, run, "ann", "wrong rates", SEPTEMBER)
+    write_workbook(engine, run, tmp_path / "void.xlsx", "pm", SEPTEMBER)
+    sheets = {name: str(_cells(tmp_path / f"{name}.xlsx")) for name in ("draft", "void")}
+    assert [name in text for text in sheets.values() for name in ("Ada", "P-")] == [True, False, False, True]
+    views = "SELECT count(*) AS views FROM audit_event WHERE action = 'name shown'"
+    assert store.read(engine, views).item() == 1
+
+
+def _cells(path: Path) -> list[Any]:
+    book = openpyxl.load_workbook(path, read_only=True)
+    return [cell for sheet in book for row in sheet.iter_rows(values_only=True) for cell in row if cell]

@@ -7,7 +7,7 @@ transaction (`store.writing`).
 from __future__ import annotations
 
 from warehouse.ledger.audit import Event, head, record_event, record_events, serialize
-from warehouse.ledger.disclosure import named_people
+from warehouse.ledger.disclosure import named_people, pseudonymous_people
 from warehouse.ledger.late import exceptions_of, late
 from warehouse.ledger.lines import (
     LINES,
@@ -62,6 +62,7 @@ __all__ = [
     "new_number",
     "originals_of",
     "policy_version_id",
+    "pseudonymous_people",
     "record_event",
     "record_events",
     "replace_run",

@@ -1,4 +1,4 @@
-"""Where pseudonyms are lifted: names of people for project accounting, each view on record."""
+"""The one place where pseudonyms are lifted: names for project accounting, each view on record."""
 
 from __future__ import annotations
 
@@ -42,3 +42,16 @@ def named_people(  # noqa: PLR0913, PLR0917 - a view is of whom, by whom, for wh
     ]
     record_events(connection, actor, events, at_ms)
     return shown
+
+
+def pseudonymous_people(connection: Connection, people: list[int]) -> pl.DataFrame:
+    """Return people under pseudonyms: where nothing was billed, nobody's name is shown.
+
+    Returns
+    -------
+    pl.DataFrame
+        As `named_people`; employee_number is null.
+    """
+    key = directory.pseudonym_key(connection.engine.url)
+    rows = [(number, None, directory.pseudonym("P", number, key)) for number in sorted(people)]
+    return pl.DataFrame(rows, schema=PEOPLE, orient="row")

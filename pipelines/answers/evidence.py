@@ -55,6 +55,18 @@ def gather(question: Question) -> Evidence:
     return Evidence(judged.lazy(), sessions.lazy(), rows)
 
 
+def no_use(question: Question, evidence: Evidence) -> Problem:
+    """Say why a window with sessions holds no use of the question's basis."""
+    held = evidence.stated.filter(pl.col("state") == "held").head(1).collect()
+    if question.basis != "run" and held.height:
+        return Problem(
+            f"Whether anyone was active from {question.first_day} to {question.end_day} is not known: a "
+            "license server or a cluster tells what was open, not who was at work",
+            "ask with basis=run, which counts what was open",
+        )
+    return no_data(question, f"moments of {question.basis} time")
+
+
 def coverage(question: Question, evidence: Evidence) -> float | None:
     """Give the session coverage of the question's basis, 0-1; None where there is no session time."""
     try:

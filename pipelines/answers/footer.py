@@ -97,6 +97,8 @@ def window_words(question: Question) -> str:
 def source(engine: Engine) -> str:
     """Say whose warehouse it is, and of which kind."""
     kind = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}.get(engine.dialect.name, engine.dialect.name)
+    if frames.home_zone(engine) is None:
+        return f"a warehouse of logs, whose organization nobody has named yet ({kind})"
     return f"the warehouse of {frames.organization(engine)['name']} ({kind})"
 
 

@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from pipelines.answers.demand import Demand, is_shared, measure, rank
-from pipelines.answers.evidence import Evidence, gather
+from pipelines.answers.evidence import Evidence, gather, no_use
 from pipelines.answers.footer import Footer, footer_of
-from pipelines.answers.question import Question, no_data
+from pipelines.answers.question import Question
 from pipelines.answers.wording import count, safe
 from warehouse import frames
 from warehouse.metrics.averages import average_demand
@@ -94,7 +94,7 @@ def answer(question: Question, evidence: Evidence | None = None) -> PeakDemand:
     demand = measure(question, found)
     ranking = rank(demand)
     if ranking.is_empty():
-        raise no_data(question, f"moments of {question.basis} time")
+        raise no_use(question, found)
     return _detail(demand.of(_chosen(demand, ranking)), ranking)
 
 
@@ -110,7 +110,7 @@ def _chosen(demand: Demand, ranking: pl.DataFrame) -> str:
     ]
     used = [pool for pool in covering if pool in ranking["pool"]]
     if not used:
-        raise no_data(demand.question, f"moments of {demand.question.basis} time")
+        raise no_use(demand.question, demand.found)
     return str(used[0])
 
 

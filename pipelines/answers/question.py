@@ -73,8 +73,8 @@ def ask(  # noqa: PLR0913  the parameters of a report
     engine
         None: the default warehouse.
     start, end
-        ISO dates, [start, end), in the organization's zone. No end: the first of this month; no start: twelve
-        months before the end, or `days`.
+        ISO dates, [start, end), in the organization's zone, or UTC while there is none. No end: the first of
+        this month; no start: twelve months before the end, or `days`.
     days
         Length of the window where no start is given; 0: twelve months.
     application
@@ -95,7 +95,7 @@ def ask(  # noqa: PLR0913  the parameters of a report
     """
     opened = engine or open_warehouse()
     moment = now or datetime.now(UTC)
-    zone = str(frames.organization(opened)["zone"])
+    zone = frames.home_zone(opened) or "UTC"
     first_day, end_day = window(start, end, moment.astimezone(ZoneInfo(zone)).date(), days)
     _check_word("key", key, (*KEYS, AS_LICENSED))
     _check_word("basis", basis, tuple(BASES))

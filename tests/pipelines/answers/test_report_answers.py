@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -11,6 +12,8 @@ import sqlalchemy as sa
 from small_warehouse import NOW, WINDOW
 from sqlalchemy import Engine
 
+from collector.importers.records import Options
+from collector.importing import import_files
 from pipelines.answers import e2p_charges, peak_demand, unused_licenses, utilization
 from pipelines.answers.question import ask, window
 from warehouse.directory import pseudonym, pseudonym_key
@@ -33,6 +36,39 @@ def change(engine: Engine, *statements: str) -> None:
 
 def person(engine: Engine, number: int) -> str:
     return pseudonym("P", number, pseudonym_key(engine.url))
+
+
+# --- A warehouse that holds a license server's log and nothing else ----------------------------------------
+
+
+@pytest.fixture
+def log_alone(engine: Engine, tmp_path: Path) -> Engine:
+    log = tmp_path / "debug.log"
+    log.write_text(
+        " 8:00:00 (vendord) TIMESTAMP 10/5/2026\n"
+        ' 9:00:00 (vendord) OUT: "SOLVER" ann@pc1\n'
+        ' 9:30:00 (vendord) OUT: "SOLVER" bob@pc2\n'
+        '10:00:00 (vendord) IN: "SOLVER" ann@pc1\n'
+        '11:00:00 (vendord) IN: "SOLVER" bob@pc2\n'
+    )
+    import_files(engine, "flexnet", [log], Options(zone="UTC"), actor="test", at_ms=1)
+    return engine
+
+
+def test_a_log_alone_has_peaks_of_what_was_open(log_alone: Engine) -> None:
+    found = peak_demand.answer(ask(log_alone, **WINDOW, basis="run", now=NOW))
+    assert (found.peak, found.owned, found.minutes_at_peak) == (2, None, 30.0)
+    assert found.footer.source == "a warehouse of logs, whose organization nobody has named yet (SQLite)"
+    assert found.footer.zone == "UTC"
+
+
+def test_a_log_alone_knows_nothing_of_who_was_at_work_and_says_how_to_ask(log_alone: Engine) -> None:
+    with pytest.raises(Problem) as unknown:
+        peak_demand.answer(ask(log_alone, **WINDOW, now=NOW))
+    assert str(unknown.value) == (
+        "Whether anyone was active from 2026-10-05 to 2026-10-12 is not known: a license server or a cluster "
+        "tells what was open, not who was at work; ask with basis=run, which counts what was open"
+    )
 
 
 # --- The question ------------------------------------------------------------------------------------------

@@ -54,6 +54,7 @@ def imported(node: ast.AST) -> list[str]:
 
 def test_the_reports_are_these() -> None:
     assert [path.stem for path in NOTEBOOKS] == [
+        "application_ranking",
         "e2p_charges",
         "peak_demand",
         "unused_licenses",

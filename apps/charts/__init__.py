@@ -6,10 +6,11 @@ Every chart is a function of one of the modules beside; style.py says how all of
 
 from apps.charts.charges import charges_by_project
 from apps.charts.demand import concurrent_use, demand_and_owned, peak_and_average, use_duration
+from apps.charts.idle import idle_definitions
 from apps.charts.licenses import unused_licenses
 from apps.charts.sparklines import sparkline
 from apps.charts.style import COLORS, CONFIG, FONT, GRID, INK, MEASURED_STATES, MUTED, TEMPLATE
-from apps.charts.use import active_users, utilization, utilization_over_time
+from apps.charts.use import active_users, ranking, utilization, utilization_over_time
 
 __all__ = [
     "COLORS",
@@ -24,7 +25,9 @@ __all__ = [
     "charges_by_project",
     "concurrent_use",
     "demand_and_owned",
+    "idle_definitions",
     "peak_and_average",
+    "ranking",
     "sparkline",
     "unused_licenses",
     "use_duration",

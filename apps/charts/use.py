@@ -83,3 +83,25 @@ def active_users(frame: pl.DataFrame) -> go.Figure:
     )
     figure.update_layout(bargap=0.15)
     return figure
+
+
+def ranking(frame: pl.DataFrame, *, rows: int = 20) -> go.Figure:
+    """Draw the hours of each application as bars, with its people beside its name.
+
+    Parameters
+    ----------
+    frame
+        One row per application, most hours first: `name`, `hours`, `people`.
+    rows
+        How many applications at most.
+    """
+    shown = frame.filter(pl.col("hours") > 0).head(rows)
+    labels = [
+        f"{hours:,.0f} h, {people:,} {'person' if people == 1 else 'people'}"
+        for hours, people in shown.select("hours", "people").iter_rows()
+    ]
+    figure = bar_figure(shown["name"], labels, below_px=64)
+    figure.add_bar(
+        **bar(shown["hours"].to_list(), "active", "hours"), hovertemplate="%{x:,.1f} h<extra></extra>"
+    )
+    return figure.update_layout(showlegend=False, xaxis={"title": {"text": "hours"}, "tickformat": ","})

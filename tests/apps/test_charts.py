@@ -169,3 +169,10 @@ def test_every_chart_keeps_the_house_style() -> None:
     assert (template.separators, template.xaxis.fixedrange, template.dragmode) == (".,", True, False)
     assert len(set(charts.COLORS.values())) == len(charts.COLORS)
     assert figure.layout.width is None
+
+
+def test_a_ranking_has_a_bar_for_each_application_in_use() -> None:
+    frame = pl.DataFrame({"name": ["Drawing", "Never"], "hours": [45.0, 0.0], "people": [1, 0]})
+    figure = charts.ranking(frame)
+    assert [bar["x"] for bar in data(figure)] == [[45.0]]
+    assert labels(figure) == ["<b>Drawing</b>  45 h, 1 person"]

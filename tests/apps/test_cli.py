@@ -98,7 +98,7 @@ def test_an_unusable_file_names_its_place_and_nothing_is_stored(  # noqa: PLR091
         (("report", "run", "utilizaton"), "utilization"),
         (("report", "run", "utilization", "-p", "aplication=x"), "application"),
         (("report", "run", "utilization", "-p", "application"), "name=value"),
-        (("report", "run", "utilization"), "process-meter directory import FILE"),
+        (("report", "run", "utilization"), "enroll an agent, or `process-meter import` a log"),
         (("billing", "draft", "--period", "1990-01"), "1990-01"),
         (("billing", "approve", "1990-01/1"), "1990-01/1"),
         (("manager", "revoke", "nobody"), "nobody"),

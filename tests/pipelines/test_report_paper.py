@@ -38,7 +38,8 @@ def test_a_report_is_printed_whole_with_page_numbers_and_without_a_place_of_this
     assert "How this is computed" in text
     assert "1/4" in text.replace(" ", "")
     assert str(tmp_path) not in text
-    assert all(word in text for word in ("Enough for 95 % of", "Minutes above"))  # the widest table is not cut
+    # The widest table is not cut.
+    assert all(word in text for word in ("Enough for 95 % of", "Minutes above"))
 
 
 def test_without_a_browser_nothing_is_run_and_the_remedy_is_said(

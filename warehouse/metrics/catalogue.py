@@ -25,6 +25,7 @@ from warehouse.metrics.percentiles import (
     percentile,
     percentiles,
 )
+from warehouse.metrics.ranking import ranking
 from warehouse.metrics.states import states
 from warehouse.metrics.utilization import daily_usage, fleet_coverage, session_coverage, usage
 
@@ -182,6 +183,24 @@ CATALOGUE: dict[str, Metric] = {
         "Run time times the licenses or CPUs that a session took.",
         usage,
         "unit_ms",
+    ),
+    "days_used": Metric(
+        "Days used",
+        "days",
+        0,
+        "application",
+        "Local days on which an application was in use at any moment.",
+        ranking,
+        "days_used",
+    ),
+    "last_used": Metric(
+        "Last used",
+        "",
+        0,
+        "application",
+        "End of the last use of an application in the window.",
+        ranking,
+        "last_used",
     ),
     "session_hours": Metric(
         "Session hours",

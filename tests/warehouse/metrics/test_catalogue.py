@@ -18,6 +18,7 @@ from warehouse.metrics import (
     idle_definitions,
     licenses,
     percentiles,
+    ranking,
     states,
     utilization,
 )
@@ -31,6 +32,7 @@ TOPICS = (
     concurrency,
     percentiles,
     averages,
+    ranking,
     licenses,
     charges,
 )

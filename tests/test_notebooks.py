@@ -56,6 +56,7 @@ def test_the_reports_are_these() -> None:
     assert [path.stem for path in NOTEBOOKS] == [
         "application_ranking",
         "e2p_charges",
+        "idle_definition",
         "peak_demand",
         "unused_licenses",
         "utilization",

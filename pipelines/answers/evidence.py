@@ -42,7 +42,7 @@ def gather(question: Question) -> Evidence:
     Problem
         The window holds no session.
     """
-    window, codes = (question.start, question.end), _codes(question)
+    window, codes = (question.start, question.end), codes_of(question)
     sessions = frames.sessions(question.engine, *window, codes).collect()
     if sessions.is_empty():
         raise no_data(question)
@@ -84,7 +84,7 @@ def fleet_share(engine: Engine, start: datetime, end: datetime) -> float | None:
         return None
 
 
-def _codes(question: Question) -> list[str] | None:
+def codes_of(question: Question) -> list[str] | None:
     """List the applications that are asked for; None: all."""
     if not question.application:
         return None

@@ -176,3 +176,21 @@ def test_a_ranking_has_a_bar_for_each_application_in_use() -> None:
     figure = charts.ranking(frame)
     assert [bar["x"] for bar in data(figure)] == [[45.0]]
     assert labels(figure) == ["<b>Drawing</b>  45 h, 1 person"]
+
+
+def test_definitions_of_idle_are_a_line_for_each_signal_over_evenly_spaced_timeouts() -> None:
+    tried = pl.DataFrame(
+        {
+            "signal": ["keyboard and pointer"] * 2 + ["having the focus"],
+            "idle_minutes": [30.0, 7.5, 7.5],
+            "busy_hours": [120.0, 80.0, 95.5],
+        }
+    )
+    figure = charts.idle_definitions(tried, "busy_hours", "busy hours")
+    assert [(line["name"], line["x"], line["y"], line["line"]["dash"]) for line in data(figure)] == [
+        ("keyboard and pointer", ["7.5", "30"], [80.0, 120.0], "solid"),
+        ("having the focus", ["7.5"], [95.5], "dash"),
+    ]
+    layout = figure.to_plotly_json()["layout"]
+    assert layout["xaxis"]["categoryarray"] == ["7.5", "30"]
+    assert layout["yaxis"]["title"]["text"] == "busy hours"

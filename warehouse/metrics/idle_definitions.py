@@ -28,22 +28,31 @@ class Definition:
     Parameters
     ----------
     idle_timeout_ms
-        T: a gap shorter than this is a pause, any other is idle.
+        T: a gap shorter than this is a pause, any other is idle; None: as the policy says, by application.
     signal
-        What counts as activity; one of `states.SIGNALS`.
+        What counts as activity, one of `states.SIGNALS`; None: as the policy says, by application.
     """
 
-    idle_timeout_ms: int
-    signal: Signal = "input"
+    idle_timeout_ms: int | None
+    signal: Signal | None = "input"
 
     def of(self, policy: Policy) -> Policy:
         """Put this definition into every rule of a policy; thresholds and what is held stay as they are."""
+        timeout_ms, signal = self.idle_timeout_ms, self.signal
 
         def defined(rule: Rule) -> Rule:
-            return replace(rule, idle_timeout_ms=self.idle_timeout_ms, signal=self.signal)
+            return replace(
+                rule,
+                idle_timeout_ms=rule.idle_timeout_ms if timeout_ms is None else timeout_ms,
+                signal=rule.signal if signal is None else signal,
+            )
 
         rules = {code: defined(rule) for code, rule in policy.applications.items()}
         return replace(policy, default=defined(policy.default), applications=rules)
+
+
+IN_FORCE = Definition(None, None)
+"""The policy as it is."""
 
 
 def idle_definitions(  # noqa: PLR0913, PLR0917 - evidence, definitions, window, and how demand is counted
@@ -79,11 +88,12 @@ def idle_definitions(  # noqa: PLR0913, PLR0917 - evidence, definitions, window,
     Returns
     -------
     pl.LazyFrame
-        `signal` (String), `idle_timeout_ms` (Int64), `group...` (String); `peak` (Int64) of busy use by the
-        key, `first_reached` (Datetime), `in_use` (UInt32: different people with busy time; a session of
-        nobody known counts as one), `busy_ms`, `idle_ms` (Int64, every session's; locked and disconnected
-        time is idle under each definition). One row per definition and group with any session time, in the
-        order of `definitions`, then of the group. Where a group was never busy `peak` is 0.
+        `signal` (String), `idle_timeout_ms` (Int64; where null: as the policy says), `group...` (String);
+        `peak` (Int64) of busy use by the key, `first_reached` (Datetime), `in_use` (UInt32: different people
+        with busy time; a session of nobody known counts as one), `busy_ms`, `idle_ms` (Int64, every
+        session's; locked and disconnected time is idle under each definition). One row per definition and
+        group with any session time, in the order of `definitions`, then of the group. Where a group was never
+        busy `peak` is 0.
 
     Raises
     ------
@@ -97,12 +107,13 @@ def idle_definitions(  # noqa: PLR0913, PLR0917 - evidence, definitions, window,
     for signal in dict.fromkeys(each.signal for each in definitions):
         blocks = _blocks(segments, Definition(NEVER_MS, signal).of(policy))
         for each in (each for each in definitions if each.signal == signal):
-            stated = _judged(blocks, each.idle_timeout_ms)
+            stated = _judged(segments, blocks, each, policy)
             used = intervals(
                 stated, sessions, key, "busy", start, end, weights=weights, group=group, suites=suites
             )
             found[each] = _measured(stated, used, grouped, group, (start, end)).with_columns(
-                signal=pl.lit(each.signal), idle_timeout_ms=pl.lit(each.idle_timeout_ms, pl.Int64)
+                signal=pl.lit(each.signal, pl.String),
+                idle_timeout_ms=pl.lit(each.idle_timeout_ms, pl.Int64),
             )
     columns = ("signal", "idle_timeout_ms", group, "peak", "first_reached", "in_use", "busy_ms", "idle_ms")
     return pl.concat(found[each] for each in definitions).select(columns).lazy()
@@ -114,7 +125,7 @@ def _check(definitions: Sequence[Definition]) -> None:
     if len(set(definitions)) < len(definitions):
         raise Problem("a definition of idle is given twice", "give each timeout and signal once")
     for each in definitions:
-        Rule(idle_timeout_ms=each.idle_timeout_ms, signal=each.signal)
+        each.of(Policy())  # refuses what no rule can have
 
 
 def _grouped(sessions: pl.LazyFrame, group: str, suites: pl.LazyFrame | None) -> pl.DataFrame:
@@ -144,9 +155,13 @@ def _blocks(segments: pl.LazyFrame, policy: Policy) -> pl.LazyFrame:
     )
 
 
-def _judged(blocks: pl.LazyFrame, idle_timeout_ms: int) -> pl.LazyFrame:
-    """Take the pauses that are too long for idle."""
-    is_long = (pl.col("state") == "pause") & (pl.col("gap_ms") >= idle_timeout_ms)
+def _judged(
+    segments: pl.LazyFrame, blocks: pl.LazyFrame, definition: Definition, policy: Policy
+) -> pl.LazyFrame:
+    """Take the pauses that are too long for idle; where each application has its own timeout, judge anew."""
+    if definition.idle_timeout_ms is None:
+        return _blocks(segments, definition.of(policy))
+    is_long = (pl.col("state") == "pause") & (pl.col("gap_ms") >= definition.idle_timeout_ms)
     return blocks.with_columns(state=pl.when(is_long).then(pl.lit("idle", StateEnum)).otherwise("state"))
 
 

@@ -13,7 +13,7 @@ from use_cases import MORNING, SESSION, SUITES, at
 
 from warehouse.errors import Problem
 from warehouse.metrics.concurrency import KEYS, intervals, peak
-from warehouse.metrics.idle_definitions import Definition, idle_definitions
+from warehouse.metrics.idle_definitions import IN_FORCE, Definition, idle_definitions
 from warehouse.metrics.states import SIGNALS, Policy, Rule, states
 from warehouse.metrics.utilization import usage
 from warehouse.periods import INSTANT
@@ -111,6 +111,18 @@ def test_what_a_definition_does_not_name_stays_as_the_policy_says() -> None:
     ]
 
 
+def test_the_policy_in_force_keeps_the_rule_of_each_application() -> None:
+    other = seen((0, 5, "input", 0), (5, 45, "no_input", 5), session=2, application="bim")
+    policy = Policy(1, Rule(5 * MINUTE), {"bim": Rule(60 * MINUTE)})
+    found = measured(frames(MORNING_OF_GAPS, other), IN_FORCE, Definition(5 * MINUTE, None), policy=policy)
+    assert brief(found, "signal", "idle_timeout_ms", "application", "busy_ms") == [
+        (None, None, "bim", 45),
+        (None, None, "cad", 18),
+        (None, 5, "bim", 5),
+        (None, 5, "cad", 18),
+    ]
+
+
 def test_a_group_that_was_never_busy_has_a_peak_of_none_and_no_session_no_row() -> None:
     found = measured(frames(seen((0, 30, "locked", 0))), FIVE)
     assert found.select("peak", "first_reached", "in_use", "busy_ms").rows() == [(0, None, 0, 0)]
@@ -165,9 +177,17 @@ def evidence(draw: st.DrawFn) -> tuple[pl.LazyFrame, pl.LazyFrame]:
 
 
 definitions = st.builds(
-    Definition, st.integers(0, 40).map(lambda minutes: minutes * MINUTE), st.sampled_from(SIGNALS)
+    Definition,
+    st.none() | st.integers(0, 40).map(lambda minutes: minutes * MINUTE),
+    st.none() | st.sampled_from(SIGNALS),
 )
-policies = st.builds(Policy, default=st.builds(Rule, held_is_active=st.booleans()))
+rules = st.builds(
+    Rule,
+    idle_timeout_ms=st.integers(0, 40).map(lambda minutes: minutes * MINUTE),
+    signal=st.sampled_from(SIGNALS),
+    held_is_active=st.booleans(),
+)
+policies = st.builds(Policy, default=rules, applications=st.dictionaries(st.just("bim"), rules, max_size=1))
 
 
 @settings(max_examples=30)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
+import narwhals.stable.v2 as nw
 import polars as pl
 import polars.selectors as cs
 from sqlalchemy import Engine
@@ -25,6 +26,7 @@ from warehouse.metrics.utilization import FleetCoverage
 from warehouse.periods import INSTANT, local_quarters
 
 ENGINES = ("polars", "spark")
+_STATED = ("session", "start", "end", "units", "state")
 
 
 class Place(Protocol):
@@ -41,6 +43,10 @@ class Place(Protocol):
 
     def put(self, frame: pl.LazyFrame) -> Any:
         """Bring a frame there; instants become milliseconds, words plain text."""
+        ...
+
+    def keep(self, frame: Any) -> Any:
+        """Have a frame computed once, however often it is asked."""
         ...
 
     def take(self, frame: Any) -> pl.LazyFrame:
@@ -61,6 +67,10 @@ class OnPolars:
     def put(self, frame: pl.LazyFrame) -> pl.LazyFrame:
         """Turn instants into milliseconds and words into plain text."""
         return in_integers(frame)
+
+    def keep(self, frame: pl.LazyFrame) -> pl.LazyFrame:
+        """Compute it."""
+        return frame.collect().lazy()
 
     def take(self, frame: pl.LazyFrame) -> pl.LazyFrame:
         """Compute it."""
@@ -113,7 +123,8 @@ class EngineFrames:
     place
         Where it is.
     stated
-        What `portable.states` gives, there.
+        What `portable.states` gives, there, without what no question needs: session, start, end, units,
+        state.
     sessions
         What `frames.sessions` gives, there.
     """
@@ -214,4 +225,5 @@ def engine_frames(
     """
     sessions = place.put(frames.sessions(place.warehouse, start, end, applications))
     segments = place.segments(start, end, applications)
-    return EngineFrames(place, portable.states(segments, policy), sessions)
+    stated = nw.from_native(portable.states(segments, policy)).select(_STATED).to_native()
+    return EngineFrames(place, place.keep(stated), sessions)

@@ -81,14 +81,10 @@ def spark_at(master: str, warehouse: Engine) -> Iterator[OnSpark]:
     hosts = _hosts(master)
     _require_installed()
     _require_answer(master, hosts)
-    with _own_folder(warehouse) as folder, _logged(master) as log:
-        session = _session(master, log)
-        try:
-            if hosts:
-                _await_workers(session, master)
-            yield OnSpark(warehouse, session, folder)
-        finally:
-            session.stop()
+    with _own_folder(warehouse) as folder, _logged(master) as log, _session(master, log) as session:
+        if hosts:
+            _await_workers(session, master)
+        yield OnSpark(warehouse, session, folder)
 
 
 @contextmanager
@@ -168,11 +164,22 @@ def _require_answer(master: str, hosts: list[str]) -> None:
         raise Problem(f"no Spark master answers at {master}: {reasons[0]}", "start it, or correct --master")
 
 
-def _session(master: str, log: Any) -> Any:
+@contextmanager
+def _session(master: str, log: Any) -> Iterator[Any]:
+    """Start Java and a session in it, and end both: a screen or kernel that asked once keeps no gigabyte."""
     conf = SparkConf().setMaster(master).setAppName("process-meter").setAll(list(SETTINGS.items()))
-    # Java writes to the log from its first line on; a later session of this process goes on with its Java.
-    gateway = SparkContext._gateway or launch_gateway(conf, {"stdout": log, "stderr": log})
-    return SparkSession(SparkContext(conf=conf, gateway=gateway))
+    gateway = launch_gateway(conf, {"stdout": log, "stderr": log})  # it logs from its first line on
+    try:
+        session = SparkSession(SparkContext(conf=conf, gateway=gateway))
+        try:
+            yield session
+        finally:
+            session.stop()
+    finally:
+        gateway.shutdown()
+        SparkContext._gateway = SparkContext._jvm = None
+        gateway.proc.stdin.close()  # at which Java ends
+        gateway.proc.wait(WORKER_SECONDS)
 
 
 def _await_workers(session: Any, master: str) -> None:
@@ -230,6 +237,10 @@ class OnSpark:
         file = self._next(".parquet")
         in_integers(frame).collect().write_parquet(file)
         return self.session.read.parquet(_path(file))
+
+    def keep(self, frame: Any) -> Any:
+        """Let the workers remember it, in memory as far as it goes."""
+        return frame.persist()
 
     def take(self, frame: Any) -> pl.LazyFrame:
         """Let the workers write a frame beside the mirror, and read it here.

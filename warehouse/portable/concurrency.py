@@ -73,10 +73,11 @@ def intervals(  # noqa: PLR0913, PLR0917 - a figure names its key, basis, window
     for what, given, known in (("key", key, KEYS), ("basis", basis, tuple(BASES)), ("group", group, GROUPS)):
         _refuse_unknown(what, given, known)
     used = nw.from_native(stated).filter(nw.col("state").cast(nw.String).is_in(BASES[basis]))
-    keyed = used.select("session", "start", "end", "units").join(
-        _owners(nw.from_native(sessions), key, group, suites), on="session"
-    )
-    weighed = _weighed(keyed, weights) if key == "token" else keyed.with_columns(units=_one(), _weight=_one())
+    taken = nw.col("units").cast(nw.Int64) if key == "token" else _one()
+    # Within a session most steps cancel out, and numbers are cheaper to compare than names.
+    steps = _steps(used.with_columns(units=taken), ["session", "units"], _one())
+    owned = steps.join(_owners(nw.from_native(sessions), key, group, suites), on="session")
+    weighed = owned.with_columns(_weight=_one()) if key != "token" else _weighed(owned, weights)
     stretches = _stretches(weighed, [group, "key", "_own", "units", "_weight"])
     return (
         within(stretches, start, end)
@@ -128,31 +129,34 @@ def _weighed(
     keyed: nw.LazyFrame[IntoLazyFrameT], weights: IntoLazyFrameT | None
 ) -> nw.LazyFrame[IntoLazyFrameT]:
     """Add the token weight of each row's application; one that nobody weighed weighs 1."""
-    units = keyed.with_columns(units=nw.col("units").cast(nw.Int64))
     if weights is None:
-        return units.with_columns(_weight=_one())
+        return keyed.with_columns(_weight=_one())
     table = nw.from_native(weights).select(
         _application=nw.col("application"), _weight=nw.col("token_weight").cast(nw.Int64)
     )
-    joined = units.join(table, on="_application", how="left")
+    joined = keyed.join(table, on="_application", how="left")
     return joined.with_columns(nw.col("_weight").fill_null(1))
 
 
 def _steps(
     frame: nw.LazyFrame[IntoLazyFrameT], by: Sequence[str], height: nw.Expr
 ) -> nw.LazyFrame[IntoLazyFrameT]:
-    """Add up the steps of each instant: `by...`, `at`, `step`; those that cancel out are left out."""
+    """Turn intervals into steps, added up at each instant: `by...`, `at`, `step`."""
     up = frame.select(*by, at=nw.col("start"), step=height)
     down = frame.select(*by, at=nw.col("end"), step=-height)
-    added = nw.concat([up, down]).group_by(*by, "at").agg(nw.col("step").sum())
-    return added.filter(nw.col("step") != 0)
+    return _added(nw.concat([up, down]), by)
 
 
-def _stretches(frame: nw.LazyFrame[IntoLazyFrameT], by: Sequence[str]) -> nw.LazyFrame[IntoLazyFrameT]:
+def _added(steps: nw.LazyFrame[IntoLazyFrameT], by: Sequence[str]) -> nw.LazyFrame[IntoLazyFrameT]:
+    """Add up the steps of each instant, and leave out those that cancel out."""
+    return steps.group_by(*by, "at").agg(nw.col("step").sum()).filter(nw.col("step") != 0)
+
+
+def _stretches(steps: nw.LazyFrame[IntoLazyFrameT], by: Sequence[str]) -> nw.LazyFrame[IntoLazyFrameT]:
     """Merge what overlaps or touches: a stretch lasts from where depth leaves 0 to where it is 0 again."""
     depth = nw.col("step").cum_sum().over(*by, order_by="at")
     borders = (
-        _steps(frame, by, _one())
+        _added(steps, by)
         .with_columns(_depth=depth)
         .filter((nw.col("_depth") == 0) | (nw.col("_depth") == nw.col("step")))
     )

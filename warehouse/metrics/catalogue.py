@@ -13,14 +13,21 @@ from typing import Any
 from warehouse.metrics.averages import average_demand
 from warehouse.metrics.charges import charge
 from warehouse.metrics.concurrency import curve, intervals, peak, witnesses
+from warehouse.metrics.consumption import consumed_intervals, consumption, uses
+from warehouse.metrics.counting_rules import consumed_balance, fixed_intervals, user_days
+from warehouse.metrics.contract_terms import term
+from warehouse.metrics.demand_over import by_day, by_hour_of_week, states_over_time
+from warehouse.metrics.growth import trend
 from warehouse.metrics.hourly import hourly_usage
 from warehouse.metrics.idle_definitions import idle_definitions
+from warehouse.metrics.license_mix import cheapest_mix
 from warehouse.metrics.licenses import position, renewals, unused
 from warehouse.metrics.percentiles import (
     calendar,
     daily_peak_percentile,
     daily_peaks,
     launch_percentile,
+    launches,
     minutes_at_or_above,
     percentile,
     percentiles,
@@ -28,6 +35,7 @@ from warehouse.metrics.percentiles import (
 from warehouse.metrics.ranking import ranking
 from warehouse.metrics.states import states
 from warehouse.metrics.utilization import daily_usage, fleet_coverage, session_coverage, usage
+from warehouse.metrics.what_if import at_most, pooling, what_if
 
 
 @dataclass(frozen=True)
@@ -372,6 +380,35 @@ CATALOGUE: dict[str, Metric] = {
         launch_percentile,
         "demand",
     ),
+    "demand_of_a_day": Metric(
+        "Demand of a day",
+        "licenses",
+        0,
+        "local day",
+        "Highest demand of a local day, its average and percentile in the calendar, and the minutes above "
+        "what is owned.",
+        by_day,
+        "maximum",
+    ),
+    "demand_of_the_week": Metric(
+        "Demand by hour of the week",
+        "licenses",
+        0,
+        "weekday and hour",
+        "Highest and mean demand of each hour of the week, over all weeks of the window.",
+        by_hour_of_week,
+        "maximum",
+    ),
+    "demand_by_state": Metric(
+        "Demand by state",
+        "licenses",
+        1,
+        "minute",
+        "How many were active, in a pause, idle or held at once, in the mean of a minute. A person with two "
+        "sessions counts once, by the better of their states.",
+        states_over_time,
+        "active",
+    ),
     "daily_peak": Metric(
         "Daily peak",
         "licenses",
@@ -445,8 +482,9 @@ CATALOGUE: dict[str, Metric] = {
         "Surplus",
         "licenses",
         0,
-        "entitlement in force on a day",
-        "Licenses entitled beyond those consumed, in the unit that the contract names.",
+        "product and metric with a right in force on a day",
+        "Licenses entitled beyond those consumed, in the unit that the contract names. Where several rights "
+        "cover the same use, each use consumes one of them, in the order of consumption.",
         position,
         "surplus",
     ),
@@ -454,10 +492,75 @@ CATALOGUE: dict[str, Metric] = {
         "Shortfall",
         "licenses",
         0,
-        "entitlement in force on a day",
+        "product and metric with a right in force on a day",
         "Licenses consumed beyond those entitled; demand above what is owned is shown as it is.",
         position,
         "shortfall",
+    ),
+    "position_value": Metric(
+        "Value",
+        "minor units of currency a year",
+        0,
+        "product and metric with a right in force on a day",
+        "What a surplus costs a year, in whole packs, the rights that are consumed last given back first; of a "
+        "shortfall, what it would cost to buy. Empty where a contract's cost is not known, or two currencies "
+        "would be added.",
+        position,
+        "value_minor",
+    ),
+    "session_use": Metric(
+        "Use of a session",
+        "",
+        0,
+        "session and unbroken use",
+        "When each session was in use, with the licenses that it had checked out.",
+        uses,
+    ),
+    "consumed_right": Metric(
+        "Right consumed",
+        "",
+        0,
+        "part of a session's use",
+        "Which license right a use consumed: a person's own seat first, then suites, then shared licenses, then "
+        "tokens, unless the contracts say otherwise. A use keeps its license to its end.",
+        consumption,
+        "entitlement",
+    ),
+    "right_in_use": Metric(
+        "Right in use",
+        "",
+        0,
+        "entitlement and key",
+        "When each person, device or session consumed a license of a right, in the unit that it counts.",
+        consumed_intervals,
+    ),
+    # --- Vendors' counting rules
+    "fixed_interval_use": Metric(
+        "In use by fixed intervals",
+        "",
+        0,
+        f"{_AT}, and key",
+        "Use as vendors see it who count devices in intervals of ten minutes: a device in use at any moment of "
+        "an interval counts for all of it, the first partial interval is free.",
+        fixed_intervals,
+    ),
+    "user_days": Metric(
+        "User-days",
+        "user-days",
+        0,
+        f"{_AT}, and day",
+        "People with five minutes of use or more on a day, as vendors count who charge by the day.",
+        user_days,
+        "user_days",
+    ),
+    "consumed_balance": Metric(
+        "Tokens spent",
+        "token h",
+        1,
+        f"{_AT}, and day",
+        "Tokens as they are spent where a contract sells a balance: units times weight for each hour of use.",
+        consumed_balance,
+        "spent_ms",
     ),
     "need_95": Metric(
         "95 % need",
@@ -476,6 +579,93 @@ CATALOGUE: dict[str, Metric] = {
         "What the licenses owned beyond the need cost a year: what the next renewal could save.",
         renewals,
         "money_at_risk_minor",
+    ),
+    # --- What if
+    "launch_demand": Metric(
+        "Demand at a launch",
+        "licenses",
+        0,
+        f"{_AT}, and launch that takes one more license",
+        "How many licenses were in use with this launch; with so many or more it would have found one free.",
+        launches,
+        "demand",
+    ),
+    "minutes_short": Metric(
+        "Minutes short",
+        "min",
+        1,
+        "n licenses of one application, product or entitlement",
+        "For how long demand would have been above n licenses.",
+        what_if,
+        "minutes_short",
+    ),
+    "turned_away": Metric(
+        "Requests turned away",
+        "launches",
+        0,
+        "n licenses of one application, product or entitlement",
+        "Launches that raised demand above n licenses: with n they would have found none free. Demand is "
+        "taken as it was, so who would have tried again or given up is not in it.",
+        what_if,
+        "turned_away",
+    ),
+    "people_affected": Metric(
+        "People affected",
+        "people",
+        0,
+        "n licenses of one application, product or entitlement",
+        "Different people of whom at least one launch would have been turned away with n licenses.",
+        what_if,
+        "people_affected",
+    ),
+    "pooled_peak": Metric(
+        "Peak by place",
+        "licenses",
+        0,
+        "office or zone, and all together",
+        "The most licenses in use at once in each place, and in all of them as one pool: the difference "
+        "between their sum and the peak of the pool is what sharing saves.",
+        pooling,
+        "peak",
+    ),
+    "in_use_at_most": Metric(
+        "In use at most",
+        "",
+        0,
+        f"{_AT}, and key",
+        "When each person, device or session may have had the application in use, if all of the time that "
+        "nobody watched was use: the upper bound while data are missing.",
+        at_most,
+    ),
+    "demand_trend": Metric(
+        "Trend of demand",
+        "licenses",
+        1,
+        "month",
+        "A straight line through the months, and the band in which a month is likely to lie; few months make "
+        "it wide.",
+        trend,
+        "line",
+    ),
+    "cheapest_mix": Metric(
+        "Cheapest mix",
+        "minor units of currency",
+        0,
+        "product, or products that share a pool of tokens",
+        "The seats, concurrent licenses and tokens that meet a service level over the real demand at the "
+        "least cost, with the proof how close to the least it is.",
+        cheapest_mix,
+        "cost_minor",
+    ),
+    "term_cost": Metric(
+        "Cost of the term",
+        "minor units of currency",
+        0,
+        "year of a contract",
+        "What a contract costs in each of its years: held at the discounted price with its uplift, added by "
+        "true-up, given back as far as the step-down allows.",
+        term,
+        "cost_minor",
     ),
     # --- Charges
     "billed": Metric(

@@ -111,8 +111,8 @@ def _time_at_demand(demand: pl.LazyFrame, hours: pl.LazyFrame) -> pl.DataFrame:
     return pl.concat([unused, seen]).sort(group, "demand").collect()
 
 
-def _share(p: float) -> Fraction:
-    """P as an exact fraction of 1."""
+def as_share(p: float) -> Fraction:
+    """Turn a percentage into an exact fraction of 1; refuse one outside 0 to 100."""
     if not 0 <= p <= 100:
         raise Problem(f"percentile {p} is outside 0 to 100", "give a percentage, e.g. 95")
     return Fraction(str(p)).limit_denominator(10_000) / 100
@@ -140,7 +140,7 @@ def percentiles(demand: pl.LazyFrame, hours: pl.LazyFrame, p: float) -> pl.LazyF
     Problem
         p out of range, or a calendar without time.
     """
-    share = _share(p)
+    share = as_share(p)
     times = _time_at_demand(demand, hours)
     group = group_of(times)
     return _nearest_rank(times.lazy().rename({"ms": "_weight"}), group, share)
@@ -231,15 +231,33 @@ def launch_percentile(intervals: pl.LazyFrame, p: float) -> pl.LazyFrame:
     Problem
         p out of range.
     """
-    share, group = _share(p), group_of(intervals.collect())
-    launches = (
+    share, group = as_share(p), group_of(intervals.collect())
+    return _nearest_rank(launches(intervals).with_columns(_weight=pl.lit(1, pl.Int64)), group, share)
+
+
+def launches(intervals: pl.LazyFrame) -> pl.LazyFrame:
+    """List the launches that raise their key's demand within the window, each with the demand it made.
+
+    Parameters
+    ----------
+    intervals
+        What `concurrency.intervals` gives, in its order.
+
+    Returns
+    -------
+    pl.LazyFrame
+        `group...`, `key`, `at`, `demand` (Int64: with this launch; simultaneous ones rank in turn): one row
+        per launch, in order. With n licenses it would have found one if its demand is at most n.
+    """
+    group = group_of(intervals.collect())
+    return (
         _steps(intervals, group)
         # What ends at an instant frees its place for what starts then; what was open is there already.
-        .sort(group, "at", pl.col("step") > 0, "is_launch", "step")
+        .sort(group, "at", pl.col("step") > 0, "is_launch", "step", "key")
         .with_columns(demand=pl.col("step").cum_sum())
         .filter("is_launch")
+        .select(group, "key", "at", "demand")
     )
-    return _nearest_rank(launches.with_columns(_weight=pl.lit(1, pl.Int64)), group, share)
 
 
 def _steps(intervals: pl.LazyFrame, group: str) -> pl.LazyFrame:
@@ -250,8 +268,11 @@ def _steps(intervals: pl.LazyFrame, group: str) -> pl.LazyFrame:
         _rise=pl.col("units") - pl.when(follows).then(pl.col("units").shift(1)).otherwise(0),
         _is_last=~follows.shift(-1, fill_value=False),
     )
-    rises = rows.select(group, at="start", step="_rise", is_launch=(pl.col("_rise") > 0) & ~pl.col("carried"))
-    falls = rows.filter("_is_last").select(group, at="end", step=-pl.col("units"), is_launch=pl.lit(False))
+    is_launch = (pl.col("_rise") > 0) & ~pl.col("carried")
+    rises = rows.select(group, "key", at="start", step="_rise", is_launch=is_launch)
+    falls = rows.filter("_is_last").select(
+        group, "key", at="end", step=-pl.col("units"), is_launch=pl.lit(False)
+    )
     return pl.concat([rises, falls])
 
 
@@ -324,5 +345,5 @@ def daily_peak_percentile(peaks: pl.LazyFrame, p: float) -> pl.LazyFrame:
     Problem
         p out of range.
     """
-    share, group = _share(p), group_of(peaks.collect())
+    share, group = as_share(p), group_of(peaks.collect())
     return _nearest_rank(peaks.select(group, demand="peak", _weight=pl.lit(1, pl.Int64)), group, share)

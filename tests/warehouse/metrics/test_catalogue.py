@@ -14,13 +14,18 @@ from warehouse.metrics import (
     averages,
     charges,
     concurrency,
+    contract_terms,
+    demand_over,
+    growth,
     hourly,
     idle_definitions,
+    license_mix,
     licenses,
     percentiles,
     ranking,
     states,
     utilization,
+    what_if,
 )
 from warehouse.metrics.catalogue import CATALOGUE, Metric
 
@@ -32,11 +37,16 @@ TOPICS = (
     concurrency,
     percentiles,
     averages,
+    demand_over,
     ranking,
     licenses,
+    what_if,
+    growth,
+    license_mix,
+    contract_terms,
     charges,
 )
-FIGURES = (pl.LazyFrame, int, float, utilization.FleetCoverage, charges.Charges)
+FIGURES = (pl.LazyFrame, int, float, utilization.FleetCoverage, license_mix.CheapestMix, charges.Charges)
 """What a metric gives; a function that gives anything else is a step on the way to one."""
 
 

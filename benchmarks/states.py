@@ -1,68 +1,62 @@
-"""States of 2 million segments, against a bare group-by-sum of the same frame.
+"""States of 10 million segments under a new idle timeout, against the clip of the same segments by hour.
 
-The sum is the least that any figure costs, so the ratio says what deciding the states adds to it.
+Both are asked of frames in memory, in the mirror's order: by month, so that the numbers of sessions fall
+where they cross the end of one. The clip is `hourly_usage` of the states, what a report needs at least beside
+them. Both must come to the same busy time.
+
+Run: python benchmarks/states.py [SEGMENTS [ROUNDS]]
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from statistics import median
-from time import perf_counter
+import sys
+import tempfile
+from pathlib import Path
 
 import polars as pl
+from racing import lap, race, show, started, tell
+from racing.mirror_tree import month_start, read, write
 
-from warehouse.metrics.states import Policy, Rule, states
-from warehouse.periods import INSTANT
-from warehouse.schema import ATTENTIONS
+from warehouse.metrics.hourly import hourly_usage
+from warehouse.metrics.states import BASES, Policy, Rule, states
 
-SEGMENTS, SESSIONS, ROUNDS = 2_000_000, 60_000, 7
-SEED = 20261005
-APPLICATIONS = ("cad", "bim", "fem", "office")
-POLICY = Policy(default=Rule(idle_timeout_ms=300_000), applications={"fem": Rule(signal="input+cpu")})
+MONTHS, LIMIT = 12, 2.0
+WINDOW = month_start(0), month_start(MONTHS + 1)
+POLICY = Policy(
+    default=Rule(idle_timeout_ms=600_000),
+    applications={"application 03": Rule(idle_timeout_ms=300_000, signal="input+cpu", cpu_threshold=50)},
+)
+STATED = ("session", "start", "end", "units", "state")
 
 
-def segments() -> pl.DataFrame:
-    """Sessions of some 33 segments each, tiled, a third of them with focus and input."""
-    row = pl.int_range(SEGMENTS, eager=True).to_frame("row")
-    dice = pl.col("row").hash(SEED)
-    place = pl.col("row") * 60_000
-    return row.select(
-        session=pl.col("row") // (SEGMENTS // SESSIONS),
-        application=(pl.col("row") // (SEGMENTS // SESSIONS) % 4).replace_strict(
-            dict(enumerate(APPLICATIONS)), return_dtype=pl.String
-        ),
-        start=place.cast(INSTANT),
-        end=(place + 60_000).cast(INSTANT),
-        attention=(dice % 12)
-        .cast(pl.Int64)
-        .replace_strict(
-            {number: ATTENTIONS[number] if number < 8 else "input" for number in range(12)},
-            return_dtype=pl.Enum(ATTENTIONS),
-        ),
-        cpu_percent=(dice % 97).cast(pl.Float64),
-        inhibiting=dice % 31 == 0,
-        since=(place - place % 300_000).cast(INSTANT),
+def main(count: int, rounds: int) -> None:
+    with tempfile.TemporaryDirectory() as text:
+        written = write(Path(text), count, MONTHS)
+        print(f"{written:,} segments of {MONTHS} months")
+        laps = race(__file__, ("states", "clip"), text, rounds=rounds)
+    show(laps)
+    tell(laps, "states", "clip", LIMIT)
+
+
+def run(name: str, text: str) -> None:
+    segments, sessions, entries = (part.collect().lazy() for part in read(Path(text), *WINDOW))
+    if name == "states":
+        lap(lambda: states(segments, POLICY).select(STATED).collect(), _busy_of_states)
+        return
+    stated = states(segments, POLICY).select(STATED).collect().lazy()
+    lap(
+        lambda: hourly_usage(stated, sessions, entries, *WINDOW).collect(),
+        lambda found: int(found["busy_ms"].sum()),
     )
 
 
-def seconds(work: Callable[[], pl.DataFrame]) -> float:
-    """Median of several rounds."""
-    taken = []
-    for _ in range(ROUNDS):
-        began = perf_counter()
-        work()
-        taken.append(perf_counter() - began)
-    return median(taken)
-
-
-def main() -> None:
-    frame = segments()
+def _busy_of_states(stated: pl.DataFrame) -> int:
     length_ms = (pl.col("end") - pl.col("start")).dt.total_milliseconds()
-    bare = seconds(lambda: frame.lazy().group_by("session").agg(length_ms.sum()).collect())
-    ours = seconds(lambda: states(frame.lazy(), POLICY).collect())
-    print(f"states of {frame.height:,} segments: {ours:.3f} s; bare group-by-sum {bare:.3f} s")
-    print(f"ratio {ours / bare:.1f}")
+    return int(stated.filter(pl.col("state").is_in(BASES["busy"])).select(length_ms.sum()).item())
 
 
 if __name__ == "__main__":
-    main()
+    if (given := started()) is not None:
+        run(*given)
+    else:
+        main(*(int(text) for text in (sys.argv[1:] + ["10000000", "3"][len(sys.argv) - 1 :])))

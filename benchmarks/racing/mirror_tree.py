@@ -39,16 +39,24 @@ def write(folder: Path, count: int, months: int) -> int:
     for place in range(months):
         draw = np.random.default_rng(SEED + place)
         started = _starts(draw, each, place)
-        numbers = np.arange(place * each, (place + 1) * each)
-        segments = _segments(draw, numbers, started)
+        segments = _segments(draw, _numbers(place, each), started)
         sessions = _sessions(draw, segments)
-        application = sessions["application"].gather(segments["session"].to_numpy() - place * each)
-        segments = segments.with_columns(application=application).select(*SEGMENTS).cast(dict(SEGMENTS))
+        of_session = sessions.select("session", "application")
+        segments = segments.join(of_session, on="session", maintain_order="left")
+        segments = segments.select(*SEGMENTS).cast(dict(SEGMENTS))
         segments.write_parquet(folder / f"segments-{place:02}.parquet")
         sessions.write_parquet(folder / f"sessions-{place:02}.parquet")
         _entries(draw, sessions).write_parquet(folder / f"entries-{place:02}.parquet")
         written += segments.height
     return written
+
+
+def _numbers(month: int, count: int) -> np.ndarray:
+    """Number sessions in order of start; those at a month's end reach the warehouse with the next one's."""
+    numbers = 2 * np.arange(month * count, (month + 1) * count)
+    late = count // 100
+    numbers[count - late :] += 4 * late + 1
+    return numbers
 
 
 def _starts(draw: np.random.Generator, count: int, month: int) -> np.ndarray:

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import polars as pl
 
-from pipelines.answers.evidence import Evidence
+from pipelines.answers.evidence import Evidence, no_use
 from pipelines.answers.owned import SHARED_METRICS, UNITS, Owned, owned_on
 from pipelines.answers.question import AS_LICENSED, Question
 from warehouse import frames
@@ -125,6 +125,28 @@ def rank(demand: Demand) -> pl.DataFrame:
         )
         .collect()
     )
+
+
+def chosen(demand: Demand, ranking: pl.DataFrame) -> str:
+    """Find the pool to show in detail: that of the application asked for, or the tightest.
+
+    Raises
+    ------
+    Problem
+        The application was not in use.
+    """
+    code = demand.question.application
+    if not code:
+        return str(ranking["pool"][0])
+    pools, members = demand.owned.pools, demand.owned.members
+    covering = [
+        *pools.filter(pl.col("product") == code)["pool"],
+        *members.filter(pl.col("application") == code)["entitlement"],
+    ]
+    used = [pool for pool in covering if pool in ranking["pool"]]
+    if not used:
+        raise no_use(demand.question, demand.found)
+    return str(used[0])
 
 
 def is_shared() -> pl.Expr:

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from pipelines.answers.demand import Demand, is_shared, measure, rank
+from pipelines.answers.demand import Demand, chosen, is_shared, measure, rank
 from pipelines.answers.evidence import Evidence, gather, no_use
 from pipelines.answers.footer import Footer, footer_of
 from pipelines.answers.question import Question
@@ -95,23 +95,7 @@ def answer(question: Question, evidence: Evidence | None = None) -> PeakDemand:
     ranking = rank(demand)
     if ranking.is_empty():
         raise no_use(question, found)
-    return _detail(demand.of(_chosen(demand, ranking)), ranking)
-
-
-def _chosen(demand: Demand, ranking: pl.DataFrame) -> str:
-    """Find the pool to show in detail."""
-    code = demand.question.application
-    if not code:
-        return str(ranking["pool"][0])
-    pools, members = demand.owned.pools, demand.owned.members
-    covering = [
-        *pools.filter(pl.col("product") == code)["pool"],
-        *members.filter(pl.col("application") == code)["entitlement"],
-    ]
-    used = [pool for pool in covering if pool in ranking["pool"]]
-    if not used:
-        raise no_use(demand.question, demand.found)
-    return str(used[0])
+    return _detail(demand.of(chosen(demand, ranking)), ranking)
 
 
 def _detail(demand: Demand, ranking: pl.DataFrame) -> PeakDemand:

@@ -35,9 +35,13 @@ from warehouse.frames.licenses import (
     ASSIGNMENTS,
     ENTITLEMENT_APPLICATIONS,
     ENTITLEMENTS,
+    USE_RIGHTS,
+    VENDOR_COUNTS,
     assignments,
     entitlement_applications,
     entitlements,
+    use_rights,
+    vendor_counts,
 )
 from warehouse.frames.organization import (
     APPLICATIONS,
@@ -99,6 +103,8 @@ __all__ = [
     "SESSIONS",
     "TASKS",
     "USE_HOURS",
+    "USE_RIGHTS",
+    "VENDOR_COUNTS",
     "WATCHES",
     "agents",
     "applications",
@@ -131,5 +137,7 @@ __all__ = [
     "span",
     "tasks",
     "use_hours",
+    "use_rights",
+    "vendor_counts",
     "watches",
 ]

@@ -13,16 +13,13 @@ from typing import Any
 from warehouse.metrics.averages import average_demand
 from warehouse.metrics.charges import charge
 from warehouse.metrics.concurrency import curve, intervals, peak, witnesses
-from warehouse.metrics.contract_terms import term
-from warehouse.metrics.growth import trend
 from warehouse.metrics.consumption import consumed_intervals, consumption, uses
-from warehouse.metrics.counting_rules import consumed_balance, fixed_intervals, user_days
 from warehouse.metrics.contract_terms import term
+from warehouse.metrics.counting_rules import consumed_balance, fixed_intervals, user_days
 from warehouse.metrics.demand_over import by_day, by_hour_of_week, states_over_time
 from warehouse.metrics.growth import trend
 from warehouse.metrics.hourly import hourly_usage
 from warehouse.metrics.idle_definitions import idle_definitions
-from warehouse.metrics.license_mix import cheapest_mix
 from warehouse.metrics.license_mix import cheapest_mix
 from warehouse.metrics.licenses import position, renewals, unused
 from warehouse.metrics.percentiles import (
@@ -31,7 +28,6 @@ from warehouse.metrics.percentiles import (
     daily_peaks,
     launch_percentile,
     launches,
-    launches,
     minutes_at_or_above,
     percentile,
     percentiles,
@@ -39,7 +35,6 @@ from warehouse.metrics.percentiles import (
 from warehouse.metrics.ranking import ranking
 from warehouse.metrics.states import states
 from warehouse.metrics.utilization import daily_usage, fleet_coverage, session_coverage, usage
-from warehouse.metrics.what_if import at_most, pooling, what_if
 from warehouse.metrics.what_if import at_most, pooling, what_if
 
 
@@ -507,9 +502,9 @@ CATALOGUE: dict[str, Metric] = {
         "minor units of currency a year",
         0,
         "product and metric with a right in force on a day",
-        "What a surplus costs a year, in whole packs, the rights that are consumed last given back first; of a "
-        "shortfall, what it would cost to buy. Empty where a contract's cost is not known, or two currencies "
-        "would be added.",
+        "What a surplus costs a year, in whole packs, the rights that are consumed last given back first; of "
+        "a shortfall, what it would cost to buy. Empty where a contract's cost is not known, or two "
+        "currencies would be added.",
         position,
         "value_minor",
     ),
@@ -526,8 +521,8 @@ CATALOGUE: dict[str, Metric] = {
         "",
         0,
         "part of a session's use",
-        "Which license right a use consumed: a person's own seat first, then suites, then shared licenses, then "
-        "tokens, unless the contracts say otherwise. A use keeps its license to its end.",
+        "Which license right a use consumed: a person's own seat first, then suites, then shared licenses, "
+        "then tokens, unless the contracts say otherwise. A use keeps its license to its end.",
         consumption,
         "entitlement",
     ),
@@ -545,8 +540,8 @@ CATALOGUE: dict[str, Metric] = {
         "",
         0,
         f"{_AT}, and key",
-        "Use as vendors see it who count devices in intervals of ten minutes: a device in use at any moment of "
-        "an interval counts for all of it, the first partial interval is free.",
+        "Use as vendors see it who count devices in intervals of ten minutes: a device in use at any moment "
+        "of an interval counts for all of it, the first partial interval is free.",
         fixed_intervals,
     ),
     "user_days": Metric(
@@ -584,93 +579,6 @@ CATALOGUE: dict[str, Metric] = {
         "What the licenses owned beyond the need cost a year: what the next renewal could save.",
         renewals,
         "money_at_risk_minor",
-    ),
-    # --- What if
-    "launch_demand": Metric(
-        "Demand at a launch",
-        "licenses",
-        0,
-        f"{_AT}, and launch that takes one more license",
-        "How many licenses were in use with this launch; with so many or more it would have found one free.",
-        launches,
-        "demand",
-    ),
-    "minutes_short": Metric(
-        "Minutes short",
-        "min",
-        1,
-        "n licenses of one application, product or entitlement",
-        "For how long demand would have been above n licenses.",
-        what_if,
-        "minutes_short",
-    ),
-    "turned_away": Metric(
-        "Requests turned away",
-        "launches",
-        0,
-        "n licenses of one application, product or entitlement",
-        "Launches that raised demand above n licenses: with n they would have found none free. Demand is "
-        "taken as it was, so who would have tried again or given up is not in it.",
-        what_if,
-        "turned_away",
-    ),
-    "people_affected": Metric(
-        "People affected",
-        "people",
-        0,
-        "n licenses of one application, product or entitlement",
-        "Different people of whom at least one launch would have been turned away with n licenses.",
-        what_if,
-        "people_affected",
-    ),
-    "pooled_peak": Metric(
-        "Peak by place",
-        "licenses",
-        0,
-        "office or zone, and all together",
-        "The most licenses in use at once in each place, and in all of them as one pool: the difference "
-        "between their sum and the peak of the pool is what sharing saves.",
-        pooling,
-        "peak",
-    ),
-    "in_use_at_most": Metric(
-        "In use at most",
-        "",
-        0,
-        f"{_AT}, and key",
-        "When each person, device or session may have had the application in use, if all of the time that "
-        "nobody watched was use: the upper bound while data are missing.",
-        at_most,
-    ),
-    "demand_trend": Metric(
-        "Trend of demand",
-        "licenses",
-        1,
-        "month",
-        "A straight line through the months, and the band in which a month is likely to lie; few months make "
-        "it wide.",
-        trend,
-        "line",
-    ),
-    "cheapest_mix": Metric(
-        "Cheapest mix",
-        "minor units of currency",
-        0,
-        "product, or products that share a pool of tokens",
-        "The seats, concurrent licenses and tokens that meet a service level over the real demand at the "
-        "least cost, with the proof how close to the least it is.",
-        cheapest_mix,
-        "cost_minor",
-    ),
-    "term_cost": Metric(
-        "Cost of the term",
-        "minor units of currency",
-        0,
-        "year of a contract",
-        "What a contract costs in each of its years: held at the discounted price with its uplift, added by "
-        "true-up, given back as far as the step-down allows.",
-        term,
-        "cost_minor",
     ),
     # --- What if
     "launch_demand": Metric(

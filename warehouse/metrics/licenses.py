@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from typing import Literal, get_args
 
@@ -147,10 +148,32 @@ def _proposal(is_new: pl.Expr, threshold_ms: int, minimum_coverage: float) -> pl
     )
 
 
+POOL = pl.format("{}:{}", "product", "metric")
+"""What a position is of: one product's rights of one metric, which count in one unit."""
+
+INCOMPLETE = {
+    "unit_cost_minor": "unit cost",
+    "valid_to": "end",
+    "notice_on": "notice date",
+    "contract": "contract number",
+}
+"""What a contract may lack, and the word for it. What is missing is told, and never guessed."""
+
+
+def missing(columns: Mapping[str, str] = INCOMPLETE) -> pl.Expr:
+    """List the words for those columns that are null, in order: a List of String, empty where none is."""
+    words = [pl.when(pl.col(name).is_null()).then(pl.lit(word)) for name, word in columns.items()]
+    return pl.concat_list(words).list.drop_nulls()
+
+
 def position(
-    entitlements: pl.LazyFrame, assignments: pl.LazyFrame, peaks: pl.LazyFrame, day: date
+    entitlements: pl.LazyFrame,
+    assignments: pl.LazyFrame,
+    peaks: pl.LazyFrame,
+    day: date,
+    unseated: pl.LazyFrame | None = None,
 ) -> pl.LazyFrame:
-    """Set what is entitled against what is consumed, entitlement by entitlement.
+    """Set what is entitled against what is consumed: the effective license position of each product.
 
     Parameters
     ----------
@@ -159,36 +182,107 @@ def position(
     assignments
         `entitlement`, `person`, `host`, `valid_from`, `valid_to`: what seats consume.
     peaks
-        What `peak` gives by entitlement: what shared licenses consume.
+        `entitlement` (what `POOL` says: product and metric) and `peak`: what shared rights consume. Sweep
+        what `consumption` gave by pool, so that no two rights are set against the same use.
     day
         The day of the position.
+    unseated
+        `entitlement` (as above) and `unseated`: people or devices in use that no seat covers; each needs one.
 
     Returns
     -------
     pl.LazyFrame
-        `entitlement`, `product`, `metric`, `entitled`, `consumed` (in the unit of the metric: seats assigned,
-        or the peak of concurrent use or tokens), `surplus`, `shortfall` (Int64, 0 or more, never clamped),
-        `value_minor` (surplus or shortfall x unit cost; a shortfall is negative) and `currency`. One row per
-        entitlement in force on the day, in order.
+        `pool`, `product`, `product_name`, `vendor`, `metric`, `rules` and `rights` (List of String: counting
+        rules and codes, in order of consumption), `entitled`, `assigned` (null where nothing is assigned),
+        `unseated`, `consumed` (in the unit of the metric: seats assigned and those missing, or the peak of
+        concurrent use or tokens), `surplus`, `shortfall` (Int64, 0 or more, never clamped), `value_minor` (of
+        the surplus, or negative of the shortfall, in whole packs, a year), `currency`, and `missing` (List of
+        String: what is not known of a contract, so that its money is left out). One row per product and
+        metric with a right in force on the day, in order.
+
+        A surplus is worth what the rights cost that are consumed last; a shortfall what the last one costs.
+        Where one of them has no cost, or they have two currencies, the value is null.
     """
-    holders = pl.coalesce("person", "host").n_unique().cast(pl.Int64)
-    seats = assignments.filter(_in_force(day)).group_by("entitlement").agg(_seats=holders)
-    shared = peaks.select("entitlement", _peak="peak")
-    consumed = pl.when(pl.col("metric").is_in(SEAT_METRICS)).then("_seats").otherwise("_peak").fill_null(0)
-    left = pl.col("entitled") - pl.col("consumed")
+    in_order = (
+        entitlements.filter(_in_force(day)).with_columns(pool=POOL).sort("consumption_order", "entitlement")
+    )
+    short_of = pl.LazyFrame(schema=_UNSEATED) if unseated is None else unseated
+    seats = assignments.filter(_in_force(day)).join(in_order.select("entitlement", "pool"), on="entitlement")
+    holders = pl.struct("person", "host").n_unique().cast(pl.Int64)
+    found = (
+        _pools(in_order)
+        .join(seats.group_by("pool").agg(_seats=holders), on="pool", how="left")
+        .join(short_of.select(pool="entitlement", _without="unseated"), on="pool", how="left")
+        .join(peaks.select(pool="entitlement", _peak="peak"), on="pool", how="left")
+        .pipe(_consumed)
+    )
     return (
-        entitlements.filter(_in_force(day))
-        .join(seats, on="entitlement", how="left")
-        .join(shared, on="entitlement", how="left")
-        .with_columns(entitled=pl.col("quantity").cast(pl.Int64), consumed=consumed)
+        found.join(_worth(in_order, found), on="pool", how="left")
         .select(
-            *("entitlement", "product", "metric", "entitled", "consumed"),
-            surplus=left.clip(lower_bound=0),
-            shortfall=(-left).clip(lower_bound=0),
-            value_minor=left * pl.col("unit_cost_minor"),
-            currency="currency",
+            *("pool", "product", "product_name", "vendor", "metric", "rules", "rights", "entitled"),
+            *(
+                "assigned",
+                "unseated",
+                "consumed",
+                "surplus",
+                "shortfall",
+                "value_minor",
+                "currency",
+                "missing",
+            ),
         )
-        .sort("entitlement")
+        .sort("product", "metric")
+    )
+
+
+def _pools(in_order: pl.LazyFrame) -> pl.LazyFrame:
+    return in_order.group_by("pool", maintain_order=True).agg(
+        pl.col("product", "product_name", "vendor", "metric").first(),
+        rules=pl.col("counting_rule").unique(maintain_order=True),
+        rights="entitlement",
+        entitled=pl.col("quantity").sum().cast(pl.Int64),
+        missing=missing().explode(empty_as_null=False).unique(maintain_order=True),
+    )
+
+
+def _consumed(pools: pl.LazyFrame) -> pl.LazyFrame:
+    by_seat = pl.col("metric").is_in(SEAT_METRICS)
+    seats, without, shared = (pl.col(name).fill_null(0) for name in ("_seats", "_without", "_peak"))
+    left = pl.col("entitled") - pl.col("consumed")
+    return pools.with_columns(
+        assigned=pl.when(by_seat).then(seats),
+        unseated=pl.when(by_seat).then(without),
+        consumed=pl.when(by_seat).then(seats + without).otherwise(shared),
+    ).with_columns(surplus=left.clip(lower_bound=0), shortfall=(-left).clip(lower_bound=0))
+
+
+_UNSEATED = {"entitlement": pl.String, "unseated": pl.Int64}
+
+
+def _worth(in_order: pl.LazyFrame, found: pl.LazyFrame) -> pl.LazyFrame:
+    """Value a pool's surplus from the right that is consumed last, and its shortfall at that one's cost."""
+    quantity, pack = pl.col("quantity"), pl.col("pack_size")
+    later = (quantity.sum() - quantity.cum_sum()).over("pool")
+    spare = (pl.col("surplus") - later).clip(0, quantity) // pack * pack
+    is_last = later == 0
+    lacking = pl.when(is_last).then(-(-pl.col("shortfall") // pack) * pack).otherwise(0)
+    units = spare - lacking
+    is_counted = pl.col("_units") != 0
+    costs = pl.col("unit_cost_minor").filter(is_counted)
+    currencies = pl.col("currency").filter(is_counted).n_unique()
+    is_whole = costs.is_not_null().all() & (currencies <= 1)
+    return (
+        in_order.join(found.select("pool", "surplus", "shortfall"), on="pool", maintain_order="left")
+        .with_columns(_units=units)
+        .group_by("pool")
+        .agg(
+            value_minor=pl.when(is_whole).then((pl.col("_units") * pl.col("unit_cost_minor")).sum()),
+            currency=pl.when(is_whole).then(
+                pl.coalesce(
+                    pl.col("currency").filter(is_counted).first(), pl.col("currency").drop_nulls().last()
+                )
+            ),
+        )
     )
 
 
@@ -207,7 +301,8 @@ def renewals(  # noqa: PLR0913, PLR0917 - contracts, the need for them, and the 
     entitlements
         As `frames.entitlements` gives them.
     demand
-        What `curve` gives by entitlement. An entitlement without a row was never in use.
+        What `curve` gives by entitlement, of what `consumption` gave: where several cover the same use,
+        each is set against its own part. An entitlement without a row was never in use.
     hours
         What `calendar` gives: the business hours that the need is a share of.
     day
@@ -223,8 +318,9 @@ def renewals(  # noqa: PLR0913, PLR0917 - contracts, the need for them, and the 
     pl.LazyFrame
         `entitlement`, `product`, `product_name`, `vendor`, `metric`, `contract`, `valid_to`, `notice_on`;
         `owned`, `peak`, `need_95` (enough for 95 % of business time), `need` (what the money is counted
-        against) (Int64), `money_at_risk_minor` ((owned - need) x unit cost a year, where positive) and
-        `currency`. One row per entitlement, the first to end first.
+        against) (Int64), `money_at_risk_minor` ((owned - need) in whole packs x unit cost a year, where
+        positive; null where no cost is known), `currency` and `missing` (as `position` has it). One row per
+        entitlement, the first to end first.
 
     Raises
     ------
@@ -241,6 +337,7 @@ def renewals(  # noqa: PLR0913, PLR0917 - contracts, the need for them, and the 
         "entitlement", pl.col("in_use").cast(pl.Int64)
     )
     by_seat = pl.col("metric").is_in(SEAT_METRICS) & pl.lit(seats_in_use is not None)
+    spare = (pl.col("owned") - pl.col("need")).clip(lower_bound=0)
     return (
         entitlements.filter(pl.col("valid_to") >= day, pl.col("valid_to") < until)
         .join(peaks, on="entitlement", how="left")
@@ -262,9 +359,12 @@ def renewals(  # noqa: PLR0913, PLR0917 - contracts, the need for them, and the 
                 "notice_on",
             ),
             *("owned", "peak", "need_95", "need"),
-            money_at_risk_minor=(pl.col("owned") - pl.col("need")).clip(lower_bound=0)
+            money_at_risk_minor=spare
+            // pl.col("pack_size")
+            * pl.col("pack_size")
             * pl.col("unit_cost_minor"),
             currency="currency",
+            missing=missing(),
         )
         .sort("valid_to", "entitlement")
     )

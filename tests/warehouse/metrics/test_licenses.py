@@ -10,7 +10,7 @@ import pytest
 from use_cases import Session, at, described, session, stated
 
 from warehouse.errors import Problem
-from warehouse.metrics.concurrency import curve, intervals, peak
+from warehouse.metrics.concurrency import curve, intervals
 from warehouse.metrics.licenses import PROPOSALS, position, renewals, unused
 from warehouse.metrics.percentiles import calendar
 from warehouse.metrics.utilization import FleetCoverage
@@ -165,6 +165,9 @@ ENTITLEMENTS = pl.LazyFrame(
         "currency": ["EUR", "EUR", "USD", "EUR"],
         "contract": ["C-1", "C-2", "C-3", None],
         "notice_on": [date(2026, 10, 1), None, None, None],
+        "consumption_order": [1, 1, 1, 1],
+        "counting_rule": ["exact_sweep"] * 4,
+        "pack_size": [1, 1, 1, 1],
     }
 )
 CROWD = [
@@ -176,26 +179,84 @@ CROWD = [
 SUITES = pl.LazyFrame({"entitlement": ["pool", "seats", "tokens"], "application": ["cad", "cad", "fem"]})
 
 
-def test_the_position_sets_the_entitled_against_the_consumed_in_the_unit_of_the_metric() -> None:
-    def use(key: str) -> pl.LazyFrame:
-        found = intervals(
-            stated(*CROWD), described(*CROWD), key, "run", START, END, group="entitlement", suites=SUITES
-        )
-        return peak(found)
-
-    peaks = pl.concat([use("user").filter(entitlement="pool"), use("token").filter(entitlement="tokens")])
+def positions(rights: pl.LazyFrame = ENTITLEMENTS, **counts: Any) -> list[dict[str, Any]]:
+    """Position of each pool, with seats of two holders, and the peaks and missing seats that are given."""
+    peaks = pl.LazyFrame(
+        list(counts.pop("peaks", {}).items()),
+        schema={"entitlement": pl.String, "peak": pl.Int64},
+        orient="row",
+    )
+    without = pl.LazyFrame(
+        list(counts.pop("unseated", {}).items()),
+        schema={"entitlement": pl.String, "unseated": pl.Int64},
+        orient="row",
+    )
     assigned = seats(
         ("seats", "P-1", None), ("seats", None, "H-1"), ("seats", "P-1", None), ("pool", "P-1", None)
     )
-    columns = ("entitlement", "entitled", "consumed", "surplus", "shortfall", "value_minor", "currency")
-    answer = position(ENTITLEMENTS, assigned, peaks, date(2026, 10, 5)).collect()
-    assert answer.select(columns).rows() == [
-        ("pool", 5, 3, 2, 0, 200_000, "EUR"),
-        ("seats", 3, 2, 1, 0, 50_000, "EUR"),
-        ("tokens", 10, 12, 0, 2, -2_000, "USD"),
+    return position(rights, assigned, peaks, date(2026, 10, 5), without).collect().to_dicts()
+
+
+def shown(rows: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
+    names = ("pool", "entitled", "consumed", "surplus", "shortfall", "value_minor", "currency")
+    return [tuple(row[name] for name in names) for row in rows]
+
+
+def test_the_position_sets_the_entitled_against_the_consumed_in_the_unit_of_the_metric() -> None:
+    rows = positions(peaks={"cad:concurrent": 3, "fem:token": 12}, unseated={"cad:named_user": 2})
+    assert shown(rows) == [
+        ("cad:concurrent", 5, 3, 2, 0, 200_000, "EUR"),
+        ("cad:named_user", 3, 4, 0, 1, -50_000, "EUR"),
+        ("fem:token", 10, 12, 0, 2, -2_000, "USD"),
     ]
-    nothing = position(ENTITLEMENTS, seats(), peaks.clear(), date(2026, 10, 5)).collect()
-    assert nothing["consumed"].to_list() == [0, 0, 0]
+    assert [(row["assigned"], row["unseated"]) for row in rows] == [(None, None), (2, 2), (None, None)]
+    assert [row["missing"] for row in rows] == [[], ["notice date"], ["end", "notice date"]]
+    assert [row["consumed"] for row in positions()] == [0, 2, 0]
+
+
+def two_rights(**changes: Any) -> pl.LazyFrame:
+    """Five concurrent licenses at 1,000.00 EUR, consumed first, and seven at 800.00 EUR."""
+    facts = {
+        **ENTITLEMENTS.filter(entitlement="pool").collect().to_dicts()[0],
+        "entitlement": "later",
+        "quantity": 7,
+        "unit_cost_minor": 80_000,
+        "consumption_order": 2,
+    }
+    later = pl.LazyFrame([facts | changes], schema=ENTITLEMENTS.collect_schema())
+    return pl.concat([ENTITLEMENTS.filter(entitlement="pool"), later])
+
+
+def test_rights_of_one_product_and_metric_make_one_position_and_the_last_is_spared_first() -> None:
+    (row,) = positions(two_rights(), peaks={"cad:concurrent": 4})
+    assert row["rights"] == ["pool", "later"]
+    assert shown([row]) == [("cad:concurrent", 12, 4, 8, 0, 7 * 80_000 + 100_000, "EUR")]
+    (short,) = positions(two_rights(), peaks={"cad:concurrent": 15})
+    assert shown([short]) == [("cad:concurrent", 12, 15, 0, 3, -3 * 80_000, "EUR")]
+
+
+def test_only_whole_packs_can_be_given_back_or_bought() -> None:
+    (row,) = positions(two_rights(pack_size=5), peaks={"cad:concurrent": 4})
+    assert (row["surplus"], row["value_minor"]) == (8, 5 * 80_000 + 100_000)
+    (short,) = positions(two_rights(pack_size=5), peaks={"cad:concurrent": 13})
+    assert (short["shortfall"], short["value_minor"]) == (1, -5 * 80_000)
+
+
+def test_money_is_left_out_where_a_cost_is_missing_or_two_currencies_would_be_added() -> None:
+    unknown = two_rights(unit_cost_minor=None, currency=None)
+    (row,) = positions(unknown, peaks={"cad:concurrent": 4})
+    assert (row["surplus"], row["value_minor"], row["currency"], row["missing"]) == (
+        8,
+        None,
+        None,
+        ["unit cost"],
+    )
+    (even,) = positions(unknown, peaks={"cad:concurrent": 12})
+    assert (even["surplus"], even["value_minor"]) == (0, 0)
+    (mixed,) = positions(two_rights(currency="USD"), peaks={"cad:concurrent": 4})
+    assert mixed["value_minor"] is None
+    (one,) = positions(two_rights(currency="USD"), peaks={"cad:concurrent": 6})
+    assert (one["value_minor"], one["currency"]) == (6 * 80_000, "USD")
 
 
 def need(**options: Any) -> list[dict[str, Any]]:
@@ -224,6 +285,7 @@ def test_renewals_name_what_is_owned_what_is_needed_and_the_money_between() -> N
         "need": 2,
         "money_at_risk_minor": 300_000,
         "currency": "EUR",
+        "missing": [],
     }
     assert (seats_first["entitlement"], seats_first["need"]) == ("seats", 2)
 
@@ -243,8 +305,20 @@ def test_only_contracts_that_end_within_the_horizon_are_listed() -> None:
         need(months=0)
 
 
+def test_what_is_given_back_is_whole_packs_and_a_contract_without_a_cost_says_so() -> None:
+    packs = ENTITLEMENTS.with_columns(pack_size=pl.lit(2, pl.Int64))
+    unknown = ENTITLEMENTS.with_columns(unit_cost_minor=pl.lit(None, pl.Int64))
+    day, hours = date(2026, 10, 5), calendar("all", at(0), at(100))
+    assert renewals(packs, NEVER, hours, day).collect()["money_at_risk_minor"].to_list() == [100_000, 400_000]
+    without = renewals(unknown, NEVER, hours, day).collect()
+    assert without["money_at_risk_minor"].to_list() == [None, None]
+    assert without["missing"].to_list() == [["unit cost", "notice date"], ["unit cost"]]
+
+
+NEVER = pl.LazyFrame(schema={"entitlement": pl.String, "at": INSTANT, "demand": pl.Int64})
+
+
 def test_a_contract_that_was_never_used_has_all_its_money_at_risk() -> None:
-    unused_curve = pl.LazyFrame(schema={"entitlement": pl.String, "at": INSTANT, "demand": pl.Int64})
-    answer = renewals(ENTITLEMENTS, unused_curve, calendar("all", at(0), at(100)), date(2026, 10, 5))
+    answer = renewals(ENTITLEMENTS, NEVER, calendar("all", at(0), at(100)), date(2026, 10, 5))
     columns = ("peak", "need_95", "money_at_risk_minor")
     assert answer.select(columns).collect().rows() == [(0, 0, 150_000), (0, 0, 500_000)]

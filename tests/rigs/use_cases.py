@@ -26,6 +26,7 @@ STATED = {"session": pl.Int64, "start": INSTANT, "end": INSTANT, "units": pl.Int
 SESSION = {
     "session": pl.Int64,
     "application": pl.String,
+    "version": pl.String,
     "product": pl.String,
     "person": pl.String,
     "account": pl.String,
@@ -57,6 +58,7 @@ class Session:
     def fact(self, name: str) -> Any:
         known = {"application": "cad", "person": "P-1", "account": "A-1", "host": "H-1", "device": "D-1"}
         known |= {
+            "version": None,
             "product": None,
             "office": "BER",
             "department": None,

@@ -20,6 +20,7 @@ SESSIONS: Columns = {
     "key": pl.String,
     "source": pl.String,
     "application": pl.String,
+    "version": pl.String,
     "product": pl.String,
     "person": pl.String,
     "person_id": pl.Int64,
@@ -139,11 +140,11 @@ def sessions(
     Returns
     -------
     pl.LazyFrame
-        `person` (the account's own pseudonym while nobody knows whose it is; null when it is shared),
-        `account`, `host` and `device` (the client device, else the host) are pseudonyms; `person_id` is null
-        for both. `office`, `department` and `cost_center` are the
-        person's at the session's start, null where unknown; `zone` is the home office's, else the host's.
-        `ended` is null while it is open.
+        `version` is the one that was seen, else the one that the application stands for, null where neither
+        is known. `person` (the account's own pseudonym while nobody knows whose it is; null when it is
+        shared), `account`, `host` and `device` (the client device, else the host) are pseudonyms; `person_id`
+        is null for both. `office`, `department` and `cost_center` are the person's at the session's start,
+        null where unknown; `zone` is the home office's, else the host's. `ended` is null while it is open.
     """
     condition, parameters = _sessions_of(start, end, applications)
     # A session of no length lies at its start.
@@ -159,6 +160,7 @@ def sessions(
 
 _SESSIONS = """
     SELECT session.id AS session, session.key, session.source, application.code AS application,
+           coalesce(session.application_version, application.version) AS version,
            product.code AS product,
            CASE WHEN account.shared THEN NULL ELSE account.person_id END AS person,
            CASE WHEN account.shared THEN NULL ELSE account.person_id END AS person_id,

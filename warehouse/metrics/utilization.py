@@ -28,6 +28,7 @@ HOUR_MS = 3_600_000
 
 SESSION_GROUPS = (
     "application",
+    "version",
     "product",
     "office",
     "department",

@@ -15,7 +15,7 @@ from warehouse.portable.states import BASES
 
 STATES = ("active", "pause", "idle", "held", "suspended", "unknown")
 SESSION_GROUPS = (
-    *("application", "product", "office", "department", "cost_center", "source"),
+    *("application", "version", "product", "office", "department", "cost_center", "source"),
     *("person", "account", "host", "device", "session"),
 )
 """Columns of sessions by which use may be grouped."""

@@ -206,6 +206,7 @@ def test_a_session_shows_pseudonyms_and_where_its_person_belonged(both_engines: 
             "key": "key 7",
             "source": "agent",
             "application": "draw",
+            "version": "2026",
             "product": "suite",
             "person": _pseudonym(both_engines, "P", 1),
             "person_id": 1,
@@ -225,6 +226,14 @@ def test_a_session_shows_pseudonyms_and_where_its_person_belonged(both_engines: 
             "received": datetime(2026, 6, 15, 9, 31, tzinfo=UTC),
         }
     ]
+
+
+def test_the_version_that_was_seen_outranks_the_one_of_the_application(engine: Engine) -> None:
+    _organization(engine)
+    _session(engine, 1, application_version="2026.2")
+    _session(engine, 2)
+    _session(engine, 3, application_id=2)
+    assert frames.sessions(engine, JUNE, JULY).collect()["version"].to_list() == ["2026.2", "2026", None]
 
 
 def test_an_account_of_nobody_stands_for_its_person_and_a_shared_one_for_none(both_engines: Engine) -> None:

@@ -48,7 +48,9 @@ def _body(notebook: NotebookNode, nonce: str) -> tuple[str, int]:
 def _readable(cell: NotebookNode, draw: Callable[[dict[str, Any]], str]) -> NotebookNode:
     if cell.cell_type != "code":
         return cell
-    return NotebookNode(cell, outputs=[_readable_output(output, draw) for output in cell.outputs])
+    # What a library says to its operator is in the notebook; it is nothing for the reader of the page.
+    told = [output for output in cell.outputs if output.get("name") != "stderr"]
+    return NotebookNode(cell, outputs=[_readable_output(output, draw) for output in told])
 
 
 def _readable_output(output: NotebookNode, draw: Callable[[dict[str, Any]], str]) -> NotebookNode:

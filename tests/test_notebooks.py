@@ -55,7 +55,9 @@ def imported(node: ast.AST) -> list[str]:
 def test_the_reports_are_these() -> None:
     assert [path.stem for path in NOTEBOOKS] == [
         "application_ranking",
+        "concurrent_use",
         "e2p_charges",
+        "fleet_coverage",
         "idle_definition",
         "peak_demand",
         "unused_licenses",

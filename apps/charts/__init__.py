@@ -4,8 +4,10 @@ Every chart is a function of one of the modules beside; style.py says how all of
 `CONFIG`.
 """
 
+from apps.charts.by_state import use_by_state
 from apps.charts.charges import charges_by_project
 from apps.charts.demand import concurrent_use, demand_and_owned, peak_and_average, use_duration
+from apps.charts.fleet import fleet_grid
 from apps.charts.idle import idle_definitions
 from apps.charts.licenses import unused_licenses
 from apps.charts.sparklines import sparkline
@@ -25,11 +27,13 @@ __all__ = [
     "charges_by_project",
     "concurrent_use",
     "demand_and_owned",
+    "fleet_grid",
     "idle_definitions",
     "peak_and_average",
     "ranking",
     "sparkline",
     "unused_licenses",
+    "use_by_state",
     "use_duration",
     "utilization",
     "utilization_over_time",

@@ -194,3 +194,58 @@ def test_definitions_of_idle_are_a_line_for_each_signal_over_evenly_spaced_timeo
     layout = figure.to_plotly_json()["layout"]
     assert layout["xaxis"]["categoryarray"] == ["7.5", "30"]
     assert layout["yaxis"]["title"]["text"] == "busy hours"
+
+
+def test_use_by_state_stacks_what_there_is_and_draws_what_is_owned() -> None:
+    minutes = [datetime(2026, 10, 5, 7, minute, tzinfo=UTC) for minute in (0, 1)]
+    frame = pl.DataFrame(
+        {"minute": minutes, "active": [2.0, 1.0], "pause": [0.0, 0.0], "idle": [0.0, 1.5], "held": [0.0, 0.0]}
+    )
+    figure = charts.use_by_state(frame, zone="Europe/Berlin", owned=3)
+    assert [(area["name"], area["y"], area["stackgroup"]) for area in data(figure)] == [
+        ("active", [2.0, 1.0], "open"),
+        ("idle", [0.0, 1.5], "open"),
+    ]
+    assert data(figure)[0]["x"] == ["2026-10-05T09:00:00", "2026-10-05T09:01:00"]
+    assert labels(figure) == ["owned 3"]
+
+
+FLEET = pl.DataFrame(
+    {
+        "office": ["<b>Berlin</b>"] * 21 + ["Paris"],
+        "host": ["H-0"] + ["H-1"] * 20 + ["H-2"],
+        "coverage": [0.0] + [1.0] * 20 + [None],
+        "level": [4] + [0] * 20 + [5],
+    }
+)
+SEEN = ("well", "partly", "hardly", "not once", "never", "unlisted")
+
+
+def test_a_fleet_has_a_cell_for_each_machine_and_the_never_heard_of_stand_out() -> None:
+    figure = charts.fleet_grid(FLEET, SEEN)
+    cells = data(figure)
+    assert [(level["name"], len(level["x"]), level["marker"]["pattern"]["shape"]) for level in cells] == [
+        ("well", 20, ""),
+        ("never", 1, "x"),
+        ("unlisted", 1, "."),
+    ]
+    assert (cells[1]["x"], cells[1]["base"]) == ([0], [1.6])
+    assert (cells[0]["x"][-1], cells[0]["base"][-1]) == (0, 2.6)  # the twenty-first begins a line
+    assert cells[2]["base"] == [1.6 + 2 + 1.6]
+    assert cells[1]["customdata"] == [("H-0", "0 % of workdays seen")]
+    assert cells[2]["customdata"] == [("H-2", "—")]
+    assert labels(figure) == [
+        "<b>&lt;b&gt;Berlin&lt;/b&gt;</b>  21 machines, 1 never heard from",
+        "<b>Paris</b>  1 machine",
+    ]
+
+
+def test_of_a_large_fleet_the_cells_left_out_are_counted() -> None:
+    many = pl.concat([FLEET.tail(1)] * 201 + [FLEET.tail(1).with_columns(office=pl.lit("Oslo"))])
+    assert labels(charts.fleet_grid(many, SEEN)) == [
+        "<b>Paris</b>  201 machines, 1 not drawn",
+        "<b>Oslo</b>  1 machine",
+    ]
+    offices = pl.concat([FLEET.tail(1).with_columns(office=pl.lit(f"O{n}")) for n in range(17)])
+    assert labels(charts.fleet_grid(offices, SEEN))[-1] == "2 more in the table below"
+    assert labels(charts.fleet_grid(FLEET.clear(), SEEN)) == ["Nothing to show."]

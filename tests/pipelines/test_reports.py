@@ -194,6 +194,18 @@ def test_two_runs_of_one_second_have_folders_of_their_own(tmp_path: Path) -> Non
     assert folders == ["20261103T120000Z", "20261103T120000Z-2", "20261103T120000Z-3"]
 
 
+def test_what_a_library_tells_its_operator_is_in_the_notebook_and_not_on_the_page(
+    tmp_path: Path, warehouse_url: str
+) -> None:
+    folder = notebook_folder(
+        tmp_path / "notebooks", "import sys\nprint('for them', file=sys.stderr)\nprint('for you')"
+    )
+    result = run_report("trial", out=tmp_path / "out", url=warehouse_url, notebooks=folder)
+    page = (result.html or Path()).read_text(encoding="utf-8")
+    assert ("for you" in page, "for them" in page) == (True, False)
+    assert "for them" in result.notebook.read_text(encoding="utf-8")
+
+
 # --- A run that stops --------------------------------------------------------------------------------------
 
 

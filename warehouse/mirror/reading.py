@@ -94,7 +94,7 @@ def sound(folder: Path) -> Manifest:
         missing = next((file.name for file in manifest.files if not file.is_in(folder)), None)
         if missing is None:
             return manifest
-    raise Unusable(f"The mirror's file {missing} in {folder} is missing or changed", REMEDY)
+    raise Unusable(f"The mirror's file {missing} is missing or changed", REMEDY)
 
 
 def _say_once(problem: Unusable) -> None:

@@ -1,0 +1,187 @@
+"""How many had a license open at each moment, and how many of them were at work."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import polars as pl
+
+from pipelines.answers.demand import Demand, chosen, measure, rank
+from pipelines.answers.evidence import Evidence, gather, no_use
+from pipelines.answers.footer import Footer, footer_of
+from pipelines.answers.question import Question
+from pipelines.answers.wording import count, safe, share
+from warehouse import frames
+from warehouse.errors import Problem
+from warehouse.metrics.demand_over import STATES, states_over_time
+from warehouse.periods import day_bounds
+
+STEPS = ((2, "1m", "minute"), (14, "15m", "quarter of an hour"), (10**6, "1h", "hour"))
+"""Up to how many days, in which step, and what it is called."""
+
+
+@dataclass(frozen=True)
+class ConcurrentUse:
+    """One license pool over some days, step by step.
+
+    Attributes
+    ----------
+    pool, name, key, unit, owned
+        The pool; owned is None where no entitlement covers it.
+    step
+        "minute", "quarter of an hour" or "hour".
+    by_minute
+        One row per step: minute (Datetime UTC, its start), active, pause, idle, held (Float64: mean over the
+        step), owned (Int64, null where unknown).
+    by_hour
+        The same by local hour, hours without anything open left out.
+    claims
+        Markdown sentences: "use", "idle".
+    """
+
+    pool: str
+    name: str
+    key: str
+    unit: str
+    owned: int | None
+    step: str
+    by_minute: pl.DataFrame
+    by_hour: pl.DataFrame
+    claims: dict[str, str]
+    footer: Footer
+    results: dict[str, object]
+
+
+def answer(
+    question: Question, day: str = "", days: int = 1, evidence: Evidence | None = None
+) -> ConcurrentUse:
+    """Follow one license pool through some days.
+
+    Parameters
+    ----------
+    day
+        The first day, as 2026-10-05; empty: the day of the window's peak.
+    days
+        How many days.
+
+    Raises
+    ------
+    Problem
+        The window holds no use of the application, a day that is none or lies outside the window.
+    """
+    found = evidence or gather(replace(question, application=""))
+    open_question = replace(question, basis="run")
+    demand = measure(open_question, found)
+    ranking = rank(demand)
+    if ranking.is_empty():
+        raise no_use(open_question, found)
+    pool = demand.of(chosen(demand, ranking))
+    row = ranking.filter(pl.col("pool") == pool.curve.collect()["entitlement"][0]).row(0, named=True)
+    first = _first_day(question, day, row["first_reached"])
+    step, by_minute = _by_minute(pool, row, first, days)
+    return ConcurrentUse(
+        **{name: row[name] for name in ("pool", "name", "key", "unit", "owned")},
+        step=step,
+        by_minute=by_minute,
+        by_hour=_by_hour(by_minute),
+        claims={
+            "use": _claim_use(question, row, step, by_minute),
+            "idle": _claim_idle(row, by_minute),
+        },
+        footer=footer_of(open_question, found, calendar=f"{count(days, 'day')} from {first} on"),
+        results=_results(row, first, days, by_minute),
+    )
+
+
+def _first_day(question: Question, day: str, peak: datetime) -> date:
+    if not day:
+        return peak.astimezone(ZoneInfo(question.zone)).date()
+    try:
+        first = date.fromisoformat(day)
+    except ValueError:
+        raise Problem(f"day {day!r} is not a date", "write it as 2026-10-05") from None
+    if not question.first_day <= first < question.end_day:
+        raise Problem(
+            f"{first} is not in the window from {question.first_day} to {question.end_day}",
+            "choose start and end around it",
+        )
+    return first
+
+
+def _by_minute(pool: Demand, row: dict[str, object], first: date, days: int) -> tuple[str, pl.DataFrame]:
+    if days < 1:
+        raise Problem(f"{days} days", "give one day or more")
+    question = pool.question
+    end_day = min(first + timedelta(days=days), question.end_day)
+    start, end = day_bounds(question.zone, first)[0], day_bounds(question.zone, end_day)[0]
+    every, step = next((every, name) for most, every, name in STEPS if days <= most)
+    mine = pool.owned.members.lazy().filter(pl.col("entitlement") == row["pool"])
+    rows = states_over_time(
+        pool.found.stated,
+        pool.found.sessions,
+        str(row["key"]),
+        start,
+        end,
+        every,
+        weights=frames.applications(question.engine),
+        group="entitlement",
+        suites=mine,
+    )
+    owned = pl.lit(row["owned"], pl.Int64).alias("owned")
+    return step, rows.select("minute", *STATES, owned).collect()
+
+
+def _by_hour(by_minute: pl.DataFrame) -> pl.DataFrame:
+    hours = by_minute.group_by(pl.col("minute").dt.truncate("1h"), maintain_order=True)
+    summed = hours.agg(pl.col(STATES).mean(), pl.col("owned").first())
+    return summed.filter(pl.sum_horizontal(STATES) > 0)
+
+
+def _claim_use(question: Question, row: dict[str, object], step: str, by_minute: pl.DataFrame) -> str:
+    if by_minute.is_empty():
+        return f"Nobody had {safe(str(row['name']))} open on these days."
+    total = by_minute.with_columns(total=pl.sum_horizontal(STATES))
+    most = total.sort("total", descending=True, maintain_order=True).row(0, named=True)
+    at = most["minute"].astimezone(ZoneInfo(question.zone))
+    working = most["active"] + most["pause"]
+    words = f"**{safe(str(row['name']))}** had the most {row['unit']} in the {step} of {at:%Y-%m-%d %H:%M}: "
+    words += f"{most['total']:,.1f} open"
+    if most["held"] < most["total"]:
+        words += f", {working:,.1f} of them at work"
+    return words + ("." if row["owned"] is None else f"; {row['owned']:,} are owned.")
+
+
+def _claim_idle(row: dict[str, object], by_minute: pl.DataFrame) -> str:
+    sums = by_minute.select(pl.col(STATES).sum()).row(0, named=True)
+    seen = sums["active"] + sums["pause"] + sums["idle"]
+    if not seen:
+        return (
+            "Whether anyone was at work is not known: the evidence is a license server's or a cluster's, "
+            "which tells what was open. An agent on the machines would tell it."
+        )
+    idle = sums["idle"] / seen
+    words = f"Of the time that licenses were open and seen, **{share(idle)} was idle**: nobody was at work."
+    if row["owned"] is None:
+        return words
+    above = by_minute.filter(pl.sum_horizontal(STATES) > pl.col("owned")).height
+    working = by_minute.filter(pl.col("active") + pl.col("pause") > pl.col("owned")).height
+    return (
+        f"{words} Open licenses were above what is owned in {count(above, 'step')}, those at work in "
+        f"{working:,}."
+    )
+
+
+def _results(row: dict[str, object], first: date, days: int, by_minute: pl.DataFrame) -> dict[str, object]:
+    sums = by_minute.select(pl.col(STATES).sum().round(3)).row(0, named=True) if by_minute.height else {}
+    return {
+        "pool": row["pool"],
+        "key": row["key"],
+        "owned": row["owned"],
+        "first_day": first.isoformat(),
+        "days": days,
+        "steps": by_minute.height,
+        "open_at_most": round(float(by_minute.select(pl.sum_horizontal(STATES).max()).item() or 0), 3),
+        **{f"{name}_sum": value for name, value in sums.items()},
+    }

@@ -27,15 +27,41 @@ def average_demand(demand: pl.LazyFrame, hours: pl.LazyFrame) -> pl.LazyFrame:
     """
     swept = demand.collect()
     group = group_of(swept)
-    summed = _summed(swept.lazy(), group)
     stretches = union(hours, ["day"]).join(swept.lazy().select(pl.col(group).unique()), how="cross")
     length_ms = (pl.col("end") - pl.col("start")).dt.total_milliseconds()
     return (
+        with_use(stretches, swept.lazy())
+        .lazy()
+        .group_by(group, "day")
+        .agg(average=pl.col("use_ms").sum() / length_ms.sum())
+        .sort(group, "day")
+    )
+
+
+def with_use(stretches: pl.LazyFrame, demand: pl.LazyFrame) -> pl.DataFrame:
+    """Add up demand over stretches of time, any number of them, which may overlap.
+
+    Parameters
+    ----------
+    stretches
+        `group...`, `start`, `end`, and whatever else they carry.
+    demand
+        What `curve` gives.
+
+    Returns
+    -------
+    pl.DataFrame
+        The stretches with `use_ms` (Int64: demand x milliseconds), ordered by group and end.
+    """
+    swept = demand.collect()
+    group = group_of(swept)
+    summed = _summed(swept.lazy(), group)
+    return (
         stretches.pipe(_with_sum_until, summed, group, "start")
         .pipe(_with_sum_until, summed, group, "end")
-        .group_by(group, "day")
-        .agg(average=(pl.col("_sum_end") - pl.col("_sum_start")).sum() / length_ms.sum())
-        .sort(group, "day")
+        .with_columns(use_ms=pl.col("_sum_end") - pl.col("_sum_start"))
+        .drop("_sum_start", "_sum_end")
+        .collect()
     )
 
 

@@ -297,15 +297,11 @@ def fleet_coverage(  # noqa: PLR0913, PLR0917 - watches, and the four frames tha
     Problem
         An end that is not after the start, or no host-workday in the window.
     """
-    workdays = _host_workdays(hosts, offices, holidays, start, end)
-    watched = _watched_ms(workdays, watches)
-    length_ms = (pl.col("end") - pl.col("start")).dt.total_milliseconds()
+    days = host_workdays(watches, hosts, offices, holidays, start, end)
     by_host = (
-        watched.group_by("host")
-        .agg(
-            observed_workdays=(2 * pl.col("watched_ms") >= length_ms).sum().cast(pl.UInt32),
-            workdays=pl.len().cast(pl.UInt32),
-        )
+        days.lazy()
+        .group_by("host")
+        .agg(observed_workdays=pl.col("is_observed").sum().cast(pl.UInt32), workdays=pl.len().cast(pl.UInt32))
         .sort("host")
         .collect()
     )
@@ -317,10 +313,38 @@ def fleet_coverage(  # noqa: PLR0913, PLR0917 - watches, and the four frames tha
     return FleetCoverage(by_host.lazy(), float(observed / workdays_in_all))
 
 
+def host_workdays(  # noqa: PLR0913, PLR0917 - as `fleet_coverage`
+    watches: pl.LazyFrame,
+    hosts: pl.LazyFrame,
+    offices: pl.LazyFrame,
+    holidays: pl.LazyFrame,
+    start: datetime,
+    end: datetime,
+) -> pl.DataFrame:
+    """List the host-workdays of a window, each with whether it was observed.
+
+    Parameters
+    ----------
+    watches, hosts, offices, holidays, start, end
+        As for `fleet_coverage`.
+
+    Returns
+    -------
+    pl.DataFrame
+        `host`, `day` (Date, of the office), `start`, `end` (the business hours), `is_observed` (Boolean): one
+        row per host of the directory and business day, by host and start.
+    """
+    length_ms = (pl.col("end") - pl.col("start")).dt.total_milliseconds()
+    watched = _watched_ms(_host_workdays(hosts, offices, holidays, start, end), watches)
+    return watched.select(
+        "host", "day", "start", "end", is_observed=2 * pl.col("watched_ms") >= length_ms
+    ).collect()
+
+
 def _host_workdays(
     hosts: pl.LazyFrame, offices: pl.LazyFrame, holidays: pl.LazyFrame, start: datetime, end: datetime
 ) -> pl.LazyFrame:
-    """Give `host`, `start`, `end`: one row per host of the directory and business day."""
+    """Give `host`, `day`, `start`, `end`: one row per host of the directory and business day."""
     listed = hosts.filter("in_directory").with_columns(
         office=pl.coalesce("office", pl.concat_str(pl.lit("in "), "zone"))
     )
@@ -335,7 +359,12 @@ def _host_workdays(
     here = (pl.col("valid_from").is_null() | (pl.col("valid_from") <= pl.col("day"))) & (
         pl.col("valid_to").is_null() | (pl.col("valid_to") > pl.col("day"))
     )
-    return listed.join(days, on="office").filter(here).select("host", "start", "end").sort("host", "start")
+    return (
+        listed.join(days, on="office")
+        .filter(here)
+        .select("host", "day", "start", "end")
+        .sort("host", "start")
+    )
 
 
 def _watched_ms(workdays: pl.LazyFrame, watches: pl.LazyFrame) -> pl.LazyFrame:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 import pytest
@@ -428,6 +428,9 @@ def test_entitlements_what_they_cover_and_who_holds_them(engine: Engine) -> None
         "contract": "C-77",
         "notice_on": "2026-10-01",
         "counting_rule": "exact_sweep",
+        "pack_size": 5,
+        "true_up_on": "2026-12-01",
+        "use_rights": {"contractors": False, "offices": ["BER"], "version": "2026", "earlier_versions": 2},
     }
     _rows(engine, "entitlement", right)
     _rows(engine, "entitlement_application", {"entitlement_id": 1, "application_id": 1})
@@ -437,13 +440,25 @@ def test_entitlements_what_they_cover_and_who_holds_them(engine: Engine) -> None
     assert frames.entitlements(engine).collect().rows() == [
         (
             *("E-1", "suite", "Suite", "Acme", "named_user", 25, date(2026, 1, 1), date(2027, 1, 1)),
-            *(123_450, "EUR", "C-77", date(2026, 10, 1), 1, "exact_sweep"),
+            *(123_450, "EUR", "C-77", date(2026, 10, 1), 1, "exact_sweep", 5, date(2026, 12, 1)),
         )
+    ]
+    assert frames.use_rights(engine).collect().rows() == [
+        ("E-1", "2026", 2, None, ["BER"], False, None, None, None)
     ]
     assert frames.entitlement_applications(engine).collect().rows() == [("E-1", "draw")]
     assert frames.assignments(engine).collect().rows() == [
         ("E-1", _pseudonym(engine, "P", 2), 2, None, None, date(2026, 1, 1), None),
         ("E-1", None, None, _pseudonym(engine, "H", 1), 1, date(2026, 1, 1), date(2026, 2, 1)),
+    ]
+
+
+def test_a_vendor_s_counts_are_of_a_product_and_a_stretch_of_time(both_engines: Engine) -> None:
+    _organization(both_engines)
+    counted = {"product_id": 1, "source": "portal", "unit": "user_days", "count": 12, "received_ms": MS}
+    _rows(both_engines, "vendor_count", {**counted, "start_ms": MS, "end_ms": MS + 30 * MINUTE})
+    assert frames.vendor_counts(both_engines).collect().rows() == [
+        ("suite", "portal", "user_days", NINE, NINE + timedelta(minutes=30), 12, NINE)
     ]
 
 
@@ -672,7 +687,7 @@ def test_runs_and_charge_lines(engine: Engine) -> None:
 def test_an_empty_warehouse_gives_empty_frames_of_the_declared_types(both_engines: Engine) -> None:
     windowed = {"segments", "sessions", "watches", "project_entries", "use_hours", "demand_hours", "denials"}
     named = [name for name in frames.__all__ if name.isupper()]
-    assert len(named) == 27
+    assert len(named) == 29
     for name in named:
         function = getattr(frames, name.lower())
         found = function(both_engines, JUNE, JULY) if name.lower() in windowed else function(both_engines)

@@ -170,7 +170,7 @@ def states(segments: pl.LazyFrame, policy: Policy, as_of: datetime | None = None
         `gap_end` (of the whole gap that the segment belongs to; null outside gaps) and `provisional`
         (Boolean).
     """
-    judged = segments.map_batches(_in_order).with_columns(
+    judged = _in_order(segments).with_columns(
         _timeout=_rule_column(policy, "idle_timeout_ms", pl.Int64), _is_active=_activity(policy)
     )
     return _with_state(_with_gaps(judged), as_of).select(
@@ -178,18 +178,20 @@ def states(segments: pl.LazyFrame, policy: Policy, as_of: datetime | None = None
     )
 
 
-def _in_order(segments: pl.DataFrame) -> pl.DataFrame:
+def _in_order(segments: pl.LazyFrame) -> pl.LazyFrame:
     """Sort by session and start, but only where a session's rows are not together and in order already.
 
     The frames give sessions month by month: their numbers fall where a session lasts over the end of a month,
-    which no figure minds, and to sort everything takes longer than to judge it.
+    which no figure minds, and to sort everything takes longer than to judge it. The two columns are looked at
+    beforehand, so that of the others only those are read that are asked for in the end.
     """
     session, start = pl.col("session"), pl.col("start")
     opens = session.ne_missing(session.shift(1))
     falls = ~opens & (start < start.shift(1))
-    runs, sessions, has_fall = segments.select(
-        opens.sum(), sessions=session.filter(opens).n_unique(), has_fall=falls.any()
-    ).row(0)
+    looked = segments.select(
+        runs=opens.sum(), sessions=session.filter(opens).n_unique(), has_fall=falls.any()
+    )
+    runs, sessions, has_fall = looked.collect().row(0)
     return segments if runs == sessions and not has_fall else segments.sort("session", "start")
 
 
@@ -204,18 +206,22 @@ def _rule_column(policy: Policy, name: str, kind: pl.DataType | type[pl.DataType
 
 
 def _activity(policy: Policy) -> pl.Expr:
-    """Which segments are activity. A sleeping machine and an unwatched stretch never are."""
+    """Which segments are activity. A sleeping machine and an unwatched stretch never are.
+
+    Only the signals that a rule names are looked at: evidence that none asks for is not read.
+    """
     attention = pl.col("attention")
     signal = _rule_column(policy, "signal", pl.Enum(SIGNALS))
-    threshold = _rule_column(policy, "cpu_threshold", pl.Float64)
-    also = (
-        ((signal == "focus") & (attention == "no_input"))
-        | ((signal == "presenting") & pl.col("inhibiting"))
-        | ((signal == "input+cpu") & (pl.col("cpu_percent") >= threshold))
-    )
-    held = (attention == "held") & _rule_column(policy, "held_is_active", pl.Boolean)
+    more = {
+        "focus": attention == "no_input",
+        "presenting": pl.col("inhibiting"),
+        "input+cpu": pl.col("cpu_percent") >= _rule_column(policy, "cpu_threshold", pl.Float64),
+    }
+    named = {rule.signal for rule in (policy.default, *policy.applications.values())}
+    also = [(signal == name) & is_seen for name, is_seen in more.items() if name in named]
     blind = (attention == "suspended") | (attention == "unobserved")
-    return (attention == "input") | held | (also & ~blind)
+    held = (attention == "held") & _rule_column(policy, "held_is_active", pl.Boolean)
+    return (attention == "input") | held | (pl.any_horizontal(pl.lit(value=False), *also) & ~blind)
 
 
 def _with_gaps(judged: pl.LazyFrame) -> pl.LazyFrame:

@@ -46,11 +46,16 @@ def frames(*rows: list[tuple[Any, ...]], **facts: dict[int, Any]) -> tuple[pl.La
     """Evidence, and a session of P-1 for each that is in it unless `person` says otherwise."""
     segments = pl.DataFrame([row for part in rows for row in part], schema=EVIDENCE, orient="row")
     known = [
-        (number, name, None, facts.get("person", {}).get(number, "P-1"), "A", "H", "D", "BER", None, None,
-         "agent", MORNING, None)
+        {
+            "session": number,
+            "application": name,
+            "person": facts.get("person", {}).get(number, "P-1"),
+            "device": "D",
+            "started": MORNING,
+        }
         for number, name in segments.select("session", "application").unique(maintain_order=True).iter_rows()
-    ]  # fmt: skip
-    return segments.lazy(), pl.DataFrame(known, schema=SESSION, orient="row").lazy()
+    ]
+    return segments.lazy(), pl.DataFrame(known, schema=SESSION).lazy()
 
 
 MORNING_OF_GAPS = seen(

@@ -60,12 +60,13 @@ def answer(engine: Engine, now: datetime) -> Fleet:
     covered = fleet_coverage(
         frames.watches(engine, start, end), hosts, offices, frames.holidays(engine), start, end
     )
-    by_office = _by_office(covered.by_host, hosts, offices)
-    sums = by_office.select(pl.col("observed_workdays", "workdays", "hosts", "unseen").sum())
-    return Fleet(first_day, end_day, zone, covered.share, **sums.row(0, named=True), by_office=by_office)
+    summed = by_office(covered.by_host, hosts, offices)
+    sums = summed.select(pl.col("observed_workdays", "workdays", "hosts", "unseen").sum())
+    return Fleet(first_day, end_day, zone, covered.share, **sums.row(0, named=True), by_office=summed)
 
 
-def _by_office(by_host: pl.LazyFrame, hosts: pl.LazyFrame, offices: pl.LazyFrame) -> pl.DataFrame:
+def by_office(by_host: pl.LazyFrame, hosts: pl.LazyFrame, offices: pl.LazyFrame) -> pl.DataFrame:
+    """Add up what `fleet_coverage` gives by host: the columns of `Fleet.by_office`, least covered first."""
     observed, workdays = pl.col("observed_workdays").cast(pl.Int64), pl.col("workdays").cast(pl.Int64)
     return (
         by_host.join(hosts.select("host", "office").unique("host"), on="host", how="left")

@@ -64,6 +64,7 @@ def ask(  # noqa: PLR0913  the parameters of a report
     basis: str = "busy",
     idle_timeout_minutes: float = 0,
     days: int = 0,
+    up_to_today: bool = False,
     now: datetime | None = None,
 ) -> Question:
     """Turn parameters as people write them into a question.
@@ -77,6 +78,8 @@ def ask(  # noqa: PLR0913  the parameters of a report
         this month; no start: twelve months before the end, or `days`.
     days
         Length of the window where no start is given; 0: twelve months.
+    up_to_today
+        No end: today, not the first of this month.
     application
         Code of an application or a product; empty: all.
     key
@@ -96,7 +99,8 @@ def ask(  # noqa: PLR0913  the parameters of a report
     opened = engine or open_warehouse()
     moment = now or datetime.now(UTC)
     zone = frames.home_zone(opened) or "UTC"
-    first_day, end_day = window(start, end, moment.astimezone(ZoneInfo(zone)).date(), days)
+    today = moment.astimezone(ZoneInfo(zone)).date()
+    first_day, end_day = window(start, end or (str(today) if up_to_today else ""), today, days)
     _check_word("key", key, (*KEYS, AS_LICENSED))
     _check_word("basis", basis, tuple(BASES))
     _check_application(opened, application)

@@ -232,8 +232,8 @@ def test_a_fleet_has_a_cell_for_each_machine_and_the_never_heard_of_stand_out() 
     assert (cells[1]["x"], cells[1]["base"]) == ([0], [1.6])
     assert (cells[0]["x"][-1], cells[0]["base"][-1]) == (0, 2.6)  # the twenty-first begins a line
     assert cells[2]["base"] == [1.6 + 2 + 1.6]
-    assert cells[1]["customdata"] == [("H-0", "0 % of workdays seen")]
-    assert cells[2]["customdata"] == [("H-2", "—")]
+    assert cells[1]["customdata"] == [["H-0", "0 % of workdays seen"]]
+    assert cells[2]["customdata"] == [["H-2", "—"]]
     assert labels(figure) == [
         "<b>&lt;b&gt;Berlin&lt;/b&gt;</b>  21 machines, 1 never heard from",
         "<b>Paris</b>  1 machine",

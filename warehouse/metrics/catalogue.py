@@ -17,6 +17,7 @@ from warehouse.metrics.consumption import consumed_intervals, consumption, uses
 from warehouse.metrics.contract_terms import term
 from warehouse.metrics.counting_rules import consumed_balance, fixed_intervals, user_days
 from warehouse.metrics.demand_over import by_day, by_hour_of_week, states_over_time
+from warehouse.metrics.fleet import agent_findings
 from warehouse.metrics.growth import trend
 from warehouse.metrics.hourly import hourly_usage
 from warehouse.metrics.idle_definitions import idle_definitions
@@ -266,6 +267,17 @@ CATALOGUE: dict[str, Metric] = {
         "business hours. A host never heard from counts as nothing.",
         fleet_coverage,
         "observed_workdays",
+    ),
+    "agent_findings": Metric(
+        "Agent findings",
+        "",
+        0,
+        "enrollment, or host without one",
+        "What an agent needs to be looked after for: none on the machine, never heard, silent, a clock that "
+        "is off, a backlog, an old version, a machine that the directory does not list, or revoked; by "
+        "limits that the asker sets.",
+        agent_findings,
+        "findings",
     ),
     # --- Concurrent use
     "use_intervals": Metric(

@@ -18,6 +18,7 @@ from warehouse.metrics import (
     contract_terms,
     counting_rules,
     demand_over,
+    fleet,
     growth,
     hourly,
     idle_definitions,
@@ -34,6 +35,7 @@ from warehouse.metrics.catalogue import CATALOGUE, Metric
 TOPICS = (
     states,
     utilization,
+    fleet,
     hourly,
     idle_definitions,
     concurrency,

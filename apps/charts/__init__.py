@@ -13,6 +13,8 @@ from apps.charts.licenses import unused_licenses
 from apps.charts.sparklines import sparkline
 from apps.charts.style import COLORS, CONFIG, FONT, GRID, INK, MEASURED_STATES, MUTED, TEMPLATE
 from apps.charts.use import active_users, ranking, utilization, utilization_over_time
+from apps.charts.week import heatmap
+from apps.charts.what_if import cost_curve, demand_trend, minutes_short
 
 __all__ = [
     "COLORS",
@@ -26,9 +28,13 @@ __all__ = [
     "active_users",
     "charges_by_project",
     "concurrent_use",
+    "cost_curve",
     "demand_and_owned",
+    "demand_trend",
     "fleet_grid",
+    "heatmap",
     "idle_definitions",
+    "minutes_short",
     "peak_and_average",
     "ranking",
     "sparkline",

@@ -249,3 +249,10 @@ def test_of_a_large_fleet_the_cells_left_out_are_counted() -> None:
     offices = pl.concat([FLEET.tail(1).with_columns(office=pl.lit(f"O{n}")) for n in range(17)])
     assert labels(charts.fleet_grid(offices, SEEN))[-1] == "2 more in the table below"
     assert labels(charts.fleet_grid(FLEET.clear(), SEEN)) == ["Nothing to show."]
+
+
+def test_the_heatmap_has_a_column_for_each_day_and_a_row_for_each_hour() -> None:
+    frame = pl.DataFrame({"weekday": [1, 7], "hour": [0, 23], "maximum": [3, 5], "mean": [1.5, 2.5]})
+    (drawn,) = data(charts.heatmap(frame, measure="mean"))
+    assert (drawn["x"][0], drawn["y"][23], drawn["z"][0][0], drawn["z"][23][6]) == ("Mon", "23:00", 1.5, 2.5)
+    assert drawn["z"][5][5] is None

@@ -11,6 +11,7 @@ from pipelines.queries.asking import (
     WINDOW,
     ZONE,
     Answer,
+    Evidence,
     Query,
     Values,
     evidence,
@@ -45,13 +46,24 @@ DAILY = ("session_hours", "unit_hours", "sessions", "active_users", "sessions_en
 def _daily_usage(engine: Engine, values: Values) -> Answer:
     local = zone(engine, values)
     seen = evidence(engine, values, local)
-    readings = frames.capacity_readings(engine)
-    if values["application"]:
-        readings = readings.filter(pl.col("application") == values["application"])
-    capacity = capacity_by_day(readings, local, seen.start, seen.end)
+    capacity = capacity_by_day(_readings(engine, seen, values), local, seen.start, seen.end)
     return rows(
         daily_usage(seen.stated, seen.sessions, local, seen.start, seen.end, capacity).select("day", *DAILY)
     )
+
+
+def _readings(engine: Engine, seen: Evidence, values: Values) -> pl.LazyFrame:
+    """Give the readings of the application asked for; of all of them only where all of them are read.
+
+    The use of every application is no part of what one license server can give.
+    """
+    readings = frames.capacity_readings(engine).collect()
+    if values["application"]:
+        return readings.filter(pl.col("application") == values["application"]).lazy()
+    used = seen.sessions.select(pl.col("application").cast(pl.String)).unique().collect()
+    unread = used.join(readings, on="application", how="anti")
+    is_whole = readings["application"].is_null().any() or unread.is_empty()
+    return readings.lazy() if is_whole else readings.clear().lazy()
 
 
 def _usage_hours(engine: Engine, values: Values) -> Answer:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine
 
-from pipelines.sample import evidence, organization
+from pipelines.sample import evidence, license_server, organization
 from pipelines.sample.people import people
 from pipelines.sample.plan import Plan
 from warehouse.store import append
@@ -53,6 +53,8 @@ def load(engine: Engine, plan: Plan, progress: Progress = lambda _step, _share: 
     segments = _load_segments(engine, collected, progress)
     append(engine, "watch_interval", collected.watch_intervals)
     append(engine, "project_entry", collected.project_entries)
+    for table, rows in license_server.tables(plan, collected.sessions).items():
+        append(engine, table, rows)
     progress("done", 1.0)
     return Loaded(collected.sessions.height, segments)
 

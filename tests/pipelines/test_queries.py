@@ -46,6 +46,20 @@ def test_utilization_is_of_the_imported_capacity(week: Engine) -> None:
     assert [row["utilization"] for row in rows] == [round(1 / 24, 12)]
 
 
+def test_the_capacity_of_one_application_says_nothing_about_the_use_of_all(week: Engine) -> None:
+    reading = {
+        "key": "r", "source": "lmstat", "server": "lm", "application_id": 2, "at_ms": 0, "issued": 16,
+        "received_ms": 0,
+    }  # fmt: skip
+    append(week, "capacity_reading", pl.DataFrame({name: [value] for name, value in reading.items()}))
+    asked = {"start": "2026-10-05", "end": "2026-10-06"}
+    every, sim = (query(week, "daily_usage", asked | more) for more in ({}, {"application": "sim"}))
+    assert isinstance(every, list)
+    assert isinstance(sim, list)
+    assert [row["utilization"] for row in every] == [None]
+    assert [row["utilization"] for row in sim] == [round(4 / (24 * 16), 12)]
+
+
 def test_daily_usage_of_one_application(week: Engine) -> None:
     rows = query(week, "daily_usage", {"application": "sim", "end": "2026-10-06"})
     assert isinstance(rows, list)

@@ -347,6 +347,8 @@ def test_the_suite_is_over_bought_and_the_hydraulics_are_short(engine: Engine) -
     need = dict(peaks.select("product", "peak").iter_rows())
     assert need["draftline-suite"] < 0.8 * owned["draftline-suite"]
     assert need["culvert"] > owned["culvert"]
+    assert set(frames.denials(engine, start, end).collect()["application"]) == {"culvert"}
+    assert set(frames.capacity_readings(engine).collect()["issued"]) == {owned["culvert"]}
 
 
 # --- Data that is written by hand --------------------------------------------------------------------------

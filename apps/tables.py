@@ -61,7 +61,7 @@ def _with_formats(drawn: GT, frame: pl.DataFrame) -> GT:
     )
 
 
-AMOUNTS = ("amount", "adjustment", "quantity", "rate", "cost", "seat_cost")
+AMOUNTS = ("amount", "adjustment", "quantity", "rate", "cost", "seat_cost", "rent", "buy")
 """Columns of text that reads as a number: 1,234.50 EUR."""
 
 

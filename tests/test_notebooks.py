@@ -59,9 +59,12 @@ def test_the_reports_are_these() -> None:
         "e2p_charges",
         "fleet_coverage",
         "idle_definition",
+        "heatmap",
         "peak_demand",
         "unused_licenses",
         "utilization",
+        "utilization_by_group",
+        "what_if",
     ]
 
 

@@ -48,6 +48,8 @@ def cost_curve(
                 line={"color": COLORS[color], "width": 2},
                 hovertemplate=f"%{{x:,}}: %{{y:,.0f}} {currency}<extra>{name}</extra>",
             )
+    if not figure.data:
+        note(figure, 0, 0.5, "No price is known.", xref="paper", yref="paper", xanchor="left")
     for row, (label, (licenses, minor_units)) in enumerate((marks or {}).items()):
         mark(figure, licenses, minor_units / 10**digits, label, row)
         figure.data[-1].showlegend = False
@@ -105,7 +107,8 @@ def demand_trend(frame: pl.DataFrame, *, owned: int | None = None) -> go.Figure:
             )  # fmt: skip
         figure.add_scatter(
             x=months, y=frame["line"].to_list(), mode="lines", name="trend",
-            line={"color": COLORS["active"], "width": 2, "dash": "dot"}, hovertemplate="trend %{y:,.1f}<extra></extra>",
+            line={"color": COLORS["active"], "width": 2, "dash": "dot"},
+            hovertemplate="trend %{y:,.1f}<extra></extra>",
         )  # fmt: skip
     figure.add_scatter(
         x=months, y=frame["demand"].to_list(), mode="lines+markers", name="peak of the month",

@@ -38,7 +38,7 @@ def what_if(
         `n` (Int64, from 0 up), `minutes_short` (Float64: time in which demand was above n),
         `license_minutes_short` (Float64: the same, times by how many it was above), `turned_away` (Int64:
         launches that raised their key's demand above n within the window), `people_affected` (Int64:
-        different people with such a launch; keys without a known person count as one each) and `launches`
+        different people with such a launch; all of nobody known counts as one person) and `launches`
         (Int64: all that raised demand). One row per n.
 
     Raises
@@ -107,11 +107,7 @@ def _worst(started: pl.DataFrame, holders: pl.LazyFrame | None) -> pl.Series:
         by_person = started.join(known, on="key", how="left").with_columns(
             person=pl.coalesce("person", "key")
         )
-    named, nameless = (by_person.filter(known) for known in (_KNOWN, ~_KNOWN))
-    return pl.concat([named.group_by("person").agg(pl.col("demand").max())["demand"], nameless["demand"]])
-
-
-_KNOWN = pl.col("person").is_not_null()
+    return by_person.group_by("person").agg(pl.col("demand").max())["demand"]
 
 
 def pooling(by_place: Mapping[str, pl.LazyFrame], together: pl.LazyFrame) -> pl.LazyFrame:

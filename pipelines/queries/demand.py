@@ -27,6 +27,7 @@ from pipelines.queries.asking import (
     one_application,
     rows,
     used,
+    word,
     zone,
 )
 from pipelines.report_parameters import Parameter
@@ -34,11 +35,13 @@ from warehouse import frames
 from warehouse.errors import Problem
 from warehouse.metrics.averages import average_demand
 from warehouse.metrics.catalogue import CATALOGUE
-from warehouse.metrics.concurrency import curve, peak, witnesses
+from warehouse.metrics.concurrency import KEYS, curve, peak, witnesses
+from warehouse.metrics.demand_over import by_day, by_hour_of_week, states_over_time
 from warehouse.metrics.percentiles import (
     daily_peak_percentile,
     daily_peaks,
     launch_percentile,
+    launches,
     minutes_at_or_above,
     percentile,
     percentiles,
@@ -46,6 +49,8 @@ from warehouse.metrics.percentiles import (
 from warehouse.periods import local_days
 
 ONE = Parameter("application", "str", "", "code of the application")
+OWNED = Parameter("owned", "int", 0, "licenses to compare with; 0: none")
+STEPS = ("1m", "5m", "15m", "1h", "1d")
 
 
 def _peak_concurrency(engine: Engine, values: Values) -> Answer:
@@ -153,6 +158,44 @@ def _daily_peak(engine: Engine, seen: Evidence, values: Values, in_use: pl.LazyF
     return daily_peaks(curve(in_use), zone(engine, values), seen.start, seen.end)
 
 
+def _demand_of_a_day(engine: Engine, values: Values) -> Answer:
+    one_application("demand_of_a_day", values)
+    seen, local = evidence(engine, values, zone(engine, values)), zone(engine, values)
+    in_use = used(engine, seen, values)
+    days = local_days(local, seen.start, seen.end).select("day", "start", "end")
+    open_hours = hours(engine, seen, values, in_use).select("start", "end")
+    calendar = _common(days, open_hours)
+    owned = values["owned"] or None
+    by = by_day(curve(in_use), calendar, owned, local, seen.start, seen.end, values["percentile"])
+    return rows(by)
+
+
+def _common(days: pl.LazyFrame, stretches: pl.LazyFrame) -> pl.LazyFrame:
+    """Cut stretches at the edges of days: `day`, `start`, `end`."""
+    pairs = days.join(stretches, how="cross", suffix="_open")
+    since, until = pl.max_horizontal("start", "start_open"), pl.min_horizontal("end", "end_open")
+    return pairs.select("day", start=since, end=until).filter(pl.col("start") < pl.col("end"))
+
+
+def _demand_of_the_week(engine: Engine, values: Values) -> Answer:
+    one_application("demand_of_the_week", values)
+    local = zone(engine, values)
+    seen = evidence(engine, values, local)
+    return rows(by_hour_of_week(curve(used(engine, seen, values)), local, seen.start, seen.end))
+
+
+def _demand_by_state(engine: Engine, values: Values) -> Answer:
+    one_application("demand_by_state", values)
+    word("key", values["key"], KEYS)
+    word("every", values["every"], STEPS)
+    seen = evidence(engine, values, zone(engine, values))
+    weights = frames.applications(engine)
+    over = states_over_time(
+        seen.stated, seen.sessions, values["key"], seen.start, seen.end, values["every"], weights=weights
+    )
+    return rows(over)
+
+
 QUERIES = (
     Query(
         "peak_concurrency",
@@ -197,7 +240,26 @@ QUERIES = (
         lambda _engine, _seen, values, in_use: launch_percentile(in_use, values["percentile"]),
         PERCENTILE,
     ),
+    _metric("launch_demand", lambda _engine, _seen, _values, in_use: launches(in_use)),
     _metric("daily_peak", _daily_peak),
+    Query(
+        "demand_of_a_day",
+        CATALOGUE["demand_of_a_day"].description,
+        (ONE, KEY, BASIS, PERCENTILE, CALENDAR, OWNED, *WINDOW, ZONE),
+        _demand_of_a_day,
+    ),
+    Query(
+        "demand_of_the_week",
+        CATALOGUE["demand_of_the_week"].description,
+        (ONE, KEY, BASIS, *WINDOW, ZONE),
+        _demand_of_the_week,
+    ),
+    Query(
+        "demand_by_state",
+        CATALOGUE["demand_by_state"].description,
+        (ONE, KEY, Parameter("every", "str", "1h", "the step: 1m, 15m, 1h"), *WINDOW, ZONE),
+        _demand_by_state,
+    ),
     _metric(
         "daily_peak_need",
         lambda engine, seen, values, in_use: daily_peak_percentile(

@@ -26,6 +26,7 @@ from warehouse.errors import Problem
 from warehouse.metrics.capacity import capacity_by_day
 from warehouse.metrics.catalogue import CATALOGUE
 from warehouse.metrics.hourly import hourly_usage
+from warehouse.metrics.ranking import ranking
 from warehouse.metrics.states import BASES
 from warehouse.metrics.usage_hours import GROUPS, usage_hours
 from warehouse.metrics.utilization import (
@@ -133,6 +134,17 @@ def _hourly_busy_time(engine: Engine, values: Values) -> Answer:
     return rows(found.select("hour", "person", "application", "project", hourly_busy_time=busy))
 
 
+def _ranking(name: str) -> Query:
+    def run(engine: Engine, values: Values) -> Answer:
+        local = zone(engine, values)
+        seen = evidence(engine, values, local)
+        word("basis", values["basis"], BASES)
+        found = ranking(seen.stated, seen.sessions, values["basis"], seen.start, seen.end, local)
+        return rows(found.select("application", name))
+
+    return Query(name, CATALOGUE[name].description, (BASIS, APPLICATION, *WINDOW, ZONE), run)
+
+
 def _session_coverage(engine: Engine, values: Values) -> Answer:
     word("basis", values["basis"], BASES)
     seen = evidence(engine, values, zone(engine, values))
@@ -175,6 +187,7 @@ QUERIES = (
         (APPLICATION, *WINDOW, ZONE),
         _hourly_busy_time,
     ),
+    *(_ranking(name) for name in ("days_used", "last_used")),
     Query(
         "session_coverage",
         CATALOGUE["session_coverage"].description,

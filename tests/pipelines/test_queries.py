@@ -224,6 +224,24 @@ def test_each_metric_says_its_own_figure(week: Engine) -> None:
     ]
 
 
+def test_demand_of_a_day_of_a_calendar_against_what_is_owned(week: Engine) -> None:
+    asked = {"application": "cad", "start": "2026-10-05", "end": "2026-10-06", "owned": 5}
+    whole_day = {"day": "2026-10-05", "maximum": 6, "average": 0.5, "percentile": 6, "minutes_above": 120.0}
+    assert query(week, "demand_of_a_day", asked) == [whole_day]
+    in_business = query(week, "demand_of_a_day", asked | {"calendar": "business", "percentile": 80})
+    assert in_business == [whole_day | {"average": 1.2, "percentile": 0}]
+
+
+def test_demand_by_state_of_an_hour(week: Engine) -> None:
+    asked = {"application": "cad", "start": "2026-10-05", "end": "2026-10-06"}
+    found = query(week, "demand_by_state", asked)
+    assert isinstance(found, list)
+    assert found[10] == {
+        "application": "cad", "minute": "2026-10-05T08:00:00Z", "active": 3.0, "pause": 0.0, "idle": 3.0,
+        "held": 0.0,
+    }  # fmt: skip
+
+
 def test_an_empty_warehouse_says_so(engine: Engine) -> None:
     with pytest.raises(Problem, match="holds no session yet; import a log or let agents deliver first"):
         query(engine, "daily_usage")

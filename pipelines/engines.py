@@ -21,7 +21,7 @@ from sqlalchemy import Engine
 from warehouse import frames, portable
 from warehouse.errors import Problem
 from warehouse.metrics.licenses import PROPOSALS
-from warehouse.metrics.states import Policy
+from warehouse.metrics.states import Policy, StateEnum
 from warehouse.metrics.utilization import FleetCoverage
 from warehouse.periods import INSTANT, local_quarters
 
@@ -132,6 +132,11 @@ class EngineFrames:
     place: Place
     stated: Any
     sessions: Any
+
+    def judged(self) -> pl.LazyFrame:
+        """Bring session, start, end, units and state here, as `metrics.states` gives them."""
+        found = self._take(self.stated, "start", "end").with_columns(pl.col("state").cast(StateEnum))
+        return found.sort("session", "start")
 
     def intervals(self, key: str, basis: str, start: datetime, end: datetime, **options: Any) -> pl.LazyFrame:
         """Answer as `metrics.concurrency.intervals`, which names the options; keys come in order of text."""

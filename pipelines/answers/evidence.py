@@ -9,6 +9,7 @@ import polars as pl
 from sqlalchemy import Engine
 
 from pipelines.answers.question import Question, no_data
+from pipelines.engines import engine_frames, engine_named
 from warehouse import frames
 from warehouse.errors import Problem
 from warehouse.metrics.states import states
@@ -46,13 +47,19 @@ def gather(question: Question) -> Evidence:
     sessions = frames.sessions(question.engine, *window, codes).collect()
     if sessions.is_empty():
         raise no_data(question)
-    segments = frames.segments(question.engine, *window, codes)
-    stated = states(segments, question.policy, question.asked_at).select(
-        "session", "start", "end", "units", "state"
-    )
-    judged = stated.collect()
+    judged = _judged(question, codes)
     rows = {"sessions": sessions.height, "segments": judged.height}
     return Evidence(judged.lazy(), sessions.lazy(), rows)
+
+
+def _judged(question: Question, codes: list[str] | None) -> pl.DataFrame:
+    window, policy = (question.start, question.end), question.policy
+    if question.compute_on:
+        with engine_named(question.compute_on, question.engine, question.master) as place:
+            return engine_frames(place, policy, *window, codes).judged().collect()
+    segments = frames.segments(question.engine, *window, codes)
+    stated = states(segments, policy, question.asked_at)
+    return stated.select("session", "start", "end", "units", "state").collect()
 
 
 def no_use(question: Question, evidence: Evidence) -> Problem:

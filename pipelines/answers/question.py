@@ -38,6 +38,9 @@ class Question:
         The license policy, with the idle timeout that was asked for.
     policy_words
         The same in words: its version, and what was asked to be different.
+    compute_on, master
+        The engine that reads the mirror and judges the states, as `pipelines.engines.engine_named` takes it;
+        "": the fast way on this machine.
     """
 
     engine: Engine
@@ -52,6 +55,8 @@ class Question:
     policy: Policy
     policy_words: str
     asked_at: datetime
+    compute_on: str = ""
+    master: str = ""
 
 
 def ask(  # noqa: PLR0913  the parameters of a report
@@ -66,6 +71,8 @@ def ask(  # noqa: PLR0913  the parameters of a report
     days: int = 0,
     up_to_today: bool = False,
     now: datetime | None = None,
+    compute_on: str = "",
+    master: str = "",
 ) -> Question:
     """Turn parameters as people write them into a question.
 
@@ -90,6 +97,8 @@ def ask(  # noqa: PLR0913  the parameters of a report
         0: the license policy's own.
     now
         None: the clock.
+    compute_on, master
+        The engine that judges the states, and its master; empty: the fast way on this machine.
 
     Raises
     ------
@@ -118,6 +127,8 @@ def ask(  # noqa: PLR0913  the parameters of a report
         policy=policy,
         policy_words=words,
         asked_at=moment,
+        compute_on=compute_on or ("polars" if master else ""),
+        master=master,
     )
 
 

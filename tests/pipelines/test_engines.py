@@ -18,6 +18,8 @@ from sqlalchemy import Engine
 
 from apps import cli
 from pipelines import spark
+from pipelines.answers import peak_demand
+from pipelines.answers.question import ask
 from pipelines.engines import EngineFrames, engine_frames, engine_named, in_integers
 from pipelines.queries import query
 from warehouse import frames
@@ -67,6 +69,21 @@ def test_intervals_curve_and_peak_are_those_of_the_metrics(week: Engine, on_pola
     same(on_polars.intervals(*asked, weights=weights), used, "application", "key", "start")
     same(on_polars.curve(*asked, weights=weights), concurrency.curve(used))
     same(on_polars.peak(*asked, weights=weights), concurrency.peak(used))
+
+
+def test_states_brought_here_are_those_of_the_metrics(week: Engine, on_polars: EngineFrames) -> None:
+    found = on_polars.judged().collect()
+    expected = native(week)[0].select(found.columns).collect()
+    assert found.height > 100
+    assert found.equals(expected)
+    assert found.schema == expected.schema
+
+
+def test_a_report_has_one_answer_on_every_engine(week: Engine) -> None:
+    asked: Any = {"start": "2026-10-05", "end": "2026-10-12", "now": small_warehouse.NOW}
+    usual, other = (peak_demand.answer(ask(week, **asked, compute_on=name)) for name in ("", "polars"))
+    assert usual.results == other.results
+    assert usual.ranking.equals(other.ranking)
 
 
 def test_use_by_local_hour_is_that_of_the_metrics(week: Engine, on_polars: EngineFrames) -> None:

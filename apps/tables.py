@@ -61,7 +61,19 @@ def _with_formats(drawn: GT, frame: pl.DataFrame) -> GT:
     )
 
 
-AMOUNTS = ("amount", "adjustment", "quantity", "rate", "cost", "seat_cost", "rent", "buy")
+AMOUNTS = (
+    "amount",
+    "adjustment",
+    "quantity",
+    "rate",
+    "cost",
+    "seat_cost",
+    "rent",
+    "buy",
+    "value",
+    "at_risk",
+    "saved",
+)
 """Columns of text that reads as a number: 1,234.50 EUR."""
 
 

@@ -56,6 +56,7 @@ def test_the_reports_are_these() -> None:
     assert [path.stem for path in NOTEBOOKS] == [
         "application_ranking",
         "concurrent_use",
+        "compliance",
         "e2p_charges",
         "fleet_coverage",
         "idle_definition",

@@ -9,7 +9,13 @@ from apps.charts.charges import charges_by_project
 from apps.charts.demand import concurrent_use, demand_and_owned, peak_and_average, use_duration
 from apps.charts.fleet import fleet_grid
 from apps.charts.idle import idle_definitions
-from apps.charts.licenses import unused_licenses
+from apps.charts.licenses import (
+    contract_calendar,
+    harvest_funnel,
+    positions,
+    unused_licenses,
+    vendor_counts,
+)
 from apps.charts.sparklines import sparkline
 from apps.charts.style import COLORS, CONFIG, FONT, GRID, INK, MEASURED_STATES, MUTED, TEMPLATE
 from apps.charts.use import active_users, ranking, utilization, utilization_over_time
@@ -30,17 +36,21 @@ __all__ = [
     "concurrent_use",
     "cost_curve",
     "demand_and_owned",
+    "contract_calendar",
     "demand_trend",
     "fleet_grid",
     "heatmap",
     "idle_definitions",
+    "harvest_funnel",
     "minutes_short",
     "peak_and_average",
     "ranking",
     "sparkline",
     "unused_licenses",
+    "positions",
     "use_by_state",
     "use_duration",
     "utilization",
     "utilization_over_time",
 ]
+    "vendor_counts",

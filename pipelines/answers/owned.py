@@ -9,15 +9,7 @@ import polars as pl
 from sqlalchemy import Engine
 
 from warehouse import frames
-
-KEY_OF_METRIC = {
-    "named_user": "user",
-    "subscription": "user",
-    "concurrent": "user",
-    "device": "device",
-    "token": "token",
-}
-"""What a license counts, in the words of concurrency.KEYS."""
+from warehouse.metrics.consumption import KEY_OF_METRIC
 
 SHARED_METRICS = ("concurrent", "token")
 """Licenses that one person may use after the other: their peak is the need. A seat cannot be shared."""

@@ -7,14 +7,14 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
+from pipelines.answers.consumed import consume
 from pipelines.answers.demand import CALENDAR
 from pipelines.answers.evidence import Evidence, gather
 from pipelines.answers.footer import Footer, footer_of
-from pipelines.answers.owned import KEY_OF_METRIC
 from pipelines.answers.question import Question
 from warehouse import frames
 from warehouse.errors import Problem
-from warehouse.metrics.concurrency import curve, intervals
+from warehouse.metrics.concurrency import curve
 from warehouse.metrics.licenses import renewals, unused
 from warehouse.metrics.utilization import fleet_coverage
 from warehouse.periods import business_days, union
@@ -31,9 +31,9 @@ class Renewals:
     contracts
         One row per entitlement, the first to end first: entitlement, product, product_name, vendor, metric,
         contract, valid_to, notice_on (Date), owned, peak, need_95, need (Int64), money_at_risk_minor (a year,
-        Int64) and currency.
+        Int64; null where the contract has no cost), currency and missing (what is not known of the contract).
     at_risk_minor
-        The sum by currency.
+        The sum by currency, of what has a cost.
     """
 
     contracts: pl.DataFrame
@@ -45,8 +45,8 @@ class Renewals:
 def answer(question: Question, evidence: Evidence | None = None) -> Renewals:
     """Set what ends soon against what the window of the question says is needed.
 
-    Need is counted as each license counts: people, devices or tokens; a seat that is given to somebody is
-    needed when its holder had any busy time.
+    Need is counted as each license counts: people, devices or tokens, and each use against one right alone;
+    a seat that is given to somebody is needed when its holder had any busy time.
 
     Raises
     ------
@@ -57,13 +57,14 @@ def answer(question: Question, evidence: Evidence | None = None) -> Renewals:
     today = question.asked_at.astimezone(ZoneInfo(question.zone)).date()
     contracts = renewals(
         frames.entitlements(question.engine),
-        _demand(question, found),
-        _business_hours(question),
+        curve(consume(question, found, today).used),
+        business_hours(question),
         today,
         MONTHS,
-        _seats_in_use(question, found),
+        seats_in_use(question, found),
     ).collect()
-    sums = contracts.group_by("currency").agg(pl.col("money_at_risk_minor").sum()).sort("currency")
+    priced = contracts.drop_nulls("money_at_risk_minor").group_by("currency")
+    sums = priced.agg(pl.col("money_at_risk_minor").sum()).sort("currency")
     at_risk_minor = dict(sums.iter_rows())
     return Renewals(
         contracts=contracts,
@@ -73,35 +74,13 @@ def answer(question: Question, evidence: Evidence | None = None) -> Renewals:
     )
 
 
-def _demand(question: Question, found: Evidence) -> pl.LazyFrame:
-    """Sweep the demand of every entitlement, each by the key that its metric counts."""
-    covers = frames.entitlement_applications(question.engine)
-    keyed = frames.entitlements(question.engine).select(
-        "entitlement", key=pl.col("metric").cast(pl.String).replace_strict(KEY_OF_METRIC)
-    )
-    used = [
-        intervals(
-            found.stated,
-            found.sessions,
-            key,
-            question.basis,
-            question.start,
-            question.end,
-            weights=frames.applications(question.engine),
-            group="entitlement",
-            suites=covers.join(keyed.filter(pl.col("key") == key), on="entitlement"),
-        )
-        for key in sorted(set(KEY_OF_METRIC.values()))
-    ]
-    return curve(pl.concat(used))
-
-
-def _business_hours(question: Question) -> pl.LazyFrame:
+def business_hours(question: Question) -> pl.LazyFrame:
+    """Find the hours that need is a share of: whenever an office is open."""
     offices, holidays = frames.offices(question.engine), frames.holidays(question.engine)
     return union(business_days(offices, holidays, question.start, question.end).select("start", "end"))
 
 
-def _seats_in_use(question: Question, found: Evidence) -> pl.LazyFrame | None:
+def seats_in_use(question: Question, found: Evidence) -> pl.LazyFrame | None:
     """Count the holders with busy time; None where there is no fleet to judge seats by."""
     engine, window = question.engine, (question.start, question.end)
     directory = (frames.hosts(engine), frames.offices(engine), frames.holidays(engine))

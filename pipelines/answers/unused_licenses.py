@@ -188,9 +188,12 @@ def _by_product(seats: pl.DataFrame) -> pl.DataFrame:
 
 
 def _money(column: str) -> pl.Expr:
-    """Write each row's amount in its currency."""
-    return pl.struct(column, "currency").map_elements(
-        lambda row: format_minor(row[column], row["currency"]), return_dtype=pl.String
+    """Write each row's amount in its currency; null where the contract names none."""
+    return pl.when(pl.col("currency").is_not_null()).then(
+        pl.struct(column, "currency").map_elements(
+            lambda row: row["currency"] and format_minor(row[column], row["currency"]),
+            return_dtype=pl.String,
+        )
     )
 
 
@@ -224,7 +227,8 @@ def _claim_products(by_product: pl.DataFrame) -> str:
 
 def _costs(by_product: pl.DataFrame) -> dict[str, str]:
     """Add up what can be reclaimed, currency by currency."""
-    sums = by_product.group_by("currency").agg(pl.col("cost_minor").sum()).sort("currency")
+    priced = by_product.drop_nulls("currency").group_by("currency")
+    sums = priced.agg(pl.col("cost_minor").sum()).sort("currency")
     return {currency: format_minor(cost, currency) for currency, cost in sums.iter_rows() if cost}
 
 

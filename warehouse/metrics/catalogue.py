@@ -38,6 +38,7 @@ from warehouse.metrics.states import states
 from warehouse.metrics.utilization import daily_usage, fleet_coverage, session_coverage, usage
 from warehouse.metrics.what_if import at_most, pooling, what_if
 
+from warehouse.metrics.use_rights import outside_rights
 
 @dataclass(frozen=True)
 class Metric:
@@ -619,6 +620,16 @@ CATALOGUE: dict[str, Metric] = {
         "Launches that raised demand above n licenses: with n they would have found none free. Demand is "
         "taken as it was, so who would have tried again or given up is not in it.",
         what_if,
+    "rights_findings": Metric(
+        "Use outside the rights",
+        "stretches of use",
+        0,
+        "entitlement, right, and person or host",
+        "Use that the contract which it consumed does not allow: a version, region, employment, further "
+        "device or virtual machine. Only what a contract says is judged.",
+        outside_rights,
+        "evidence",
+    ),
         "turned_away",
     ),
     "people_affected": Metric(

@@ -30,6 +30,7 @@ from warehouse.metrics import (
     utilization,
     what_if,
 )
+    use_rights,
 from warehouse.metrics.catalogue import CATALOGUE, Metric
 
 TOPICS = (
@@ -52,6 +53,7 @@ TOPICS = (
     contract_terms,
     charges,
 )
+    use_rights,
 FIGURES = (pl.LazyFrame, int, float, utilization.FleetCoverage, license_mix.CheapestMix, charges.Charges)
 """What a metric gives; a function that gives anything else is a step on the way to one."""
 

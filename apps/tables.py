@@ -68,6 +68,8 @@ AMOUNTS = (
     "rate",
     "cost",
     "seat_cost",
+    "price",
+    "at_list",
     "rent",
     "buy",
     "value",

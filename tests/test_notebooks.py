@@ -61,6 +61,7 @@ def test_the_reports_are_these() -> None:
         "fleet_coverage",
         "idle_definition",
         "heatmap",
+        "negotiation_pack",
         "peak_demand",
         "unused_licenses",
         "utilization",

@@ -20,7 +20,7 @@ from apps.charts.sparklines import sparkline
 from apps.charts.style import COLORS, CONFIG, FONT, GRID, INK, MEASURED_STATES, MUTED, TEMPLATE
 from apps.charts.use import active_users, ranking, utilization, utilization_over_time
 from apps.charts.week import heatmap
-from apps.charts.what_if import cost_curve, demand_trend, minutes_short
+from apps.charts.what_if import cost_curve, demand_trend, minutes_short, term_costs
 
 __all__ = [
     "COLORS",
@@ -46,6 +46,7 @@ __all__ = [
     "peak_and_average",
     "ranking",
     "sparkline",
+    "term_costs",
     "unused_licenses",
     "positions",
     "use_by_state",

@@ -14,6 +14,9 @@ WAYS = {"cost": ("pause", "subscribed for the year"), "rent": ("idle", "rented b
 """Column -> color and name of a way to pay."""
 
 
+OFFERS = (("cost_minor", "active", "this offer"), ("at_list_minor", "unknown", "as needed, at list"))
+
+
 def cost_curve(
     frame: pl.DataFrame,
     *,
@@ -118,6 +121,32 @@ def demand_trend(frame: pl.DataFrame, *, owned: int | None = None) -> go.Figure:
         figure.add_hline(y=owned, line={"color": COLORS["owned"], "width": 2, "dash": "dash"})
         note(figure, 1, owned, f"owned {owned:,}", xref="paper", xanchor="right", yanchor="bottom")
     return figure
+
+
+def term_costs(frame: pl.DataFrame, *, currency: str, digits: int = 2) -> go.Figure:
+    """Draw what an offer costs in each year of its term, beside buying what is needed at list price.
+
+    Parameters
+    ----------
+    frame
+        One row per year: `year`, `cost_minor`, `at_list_minor`; without these, no price is known.
+    currency, digits
+        Of the amounts, and how many decimals it has.
+    """
+    figure = line_figure("year of the term", f"cost, {currency}" if currency else "cost", height=300)
+    figure.update_layout(showlegend=True, barmode="group", bargap=0.4)
+    if "cost_minor" not in frame.columns:
+        note(figure, 0, 0.5, "No price is known.", xref="paper", yref="paper", xanchor="left")
+        return figure
+    for column, color, name in OFFERS:
+        figure.add_bar(
+            x=[str(year) for year in frame["year"]],
+            y=(frame[column] / 10**digits).to_list(),
+            name=name,
+            marker={"color": COLORS[color], "line": {"width": 0}},
+            hovertemplate=f"year %{{x}}: %{{y:,.0f}} {currency}<extra>{name}</extra>",
+        )
+    return figure.update_layout(xaxis={"type": "category"})
 
 
 def _with_owned(figure: go.Figure, owned: int | None, frame: pl.DataFrame) -> go.Figure:

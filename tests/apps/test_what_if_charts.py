@@ -69,3 +69,14 @@ def test_a_trend_goes_on_where_the_months_end() -> None:
     ]
     few = months.with_columns(line=pl.lit(None, pl.Float64))
     assert [line["name"] for line in data(charts.demand_trend(few))] == ["peak of the month"]
+
+
+def test_a_term_stands_beside_buying_at_list_price() -> None:
+    years = pl.DataFrame(
+        {"year": [1, 2], "cost_minor": [90_000, 95_000], "at_list_minor": [100_000, 110_000]}
+    )
+    assert [(bar["name"], bar["x"], bar["y"]) for bar in data(charts.term_costs(years, currency="EUR"))] == [
+        ("this offer", ["1", "2"], [900.0, 950.0]),
+        ("as needed, at list", ["1", "2"], [1000.0, 1100.0]),
+    ]
+    assert labels(charts.term_costs(years.select("year"), currency="")) == ["No price is known."]

@@ -61,7 +61,8 @@ def test_the_cheapest_mix_gives_everybody_a_seat_where_all_work_at_once(week: En
     assert found.seats.height == 6
     assert found.results == {
         "pool": "cad-product", "basis": "busy", "owned": 5, "peak": 6, "enough": 6, "named": 6,
-        "concurrent": 0, "rented": 0, "tokens": 0, "cost_minor": 360_000, "bound_minor": 360_000, "currency": "EUR",
+        "concurrent": 0, "rented": 0, "tokens": 0, "cost_minor": 360_000, "bound_minor": 360_000,
+        "currency": "EUR",
     }  # fmt: skip
     dear = asked(week, offers=Offers(named=120))
     assert dear.mix is not None

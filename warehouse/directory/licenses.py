@@ -1,7 +1,8 @@
-"""Importing what was bought: entitlements with the applications they cover, and who holds a seat."""
+"""Importing what was bought: rights with what they cover and allow, and who holds a seat."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
 
 from warehouse import schema
+from warehouse.directory import use_rights
 from warehouse.directory.storing import (
     UNNAMED,
     Import,
@@ -26,10 +28,11 @@ from warehouse.directory.storing import (
 from warehouse.money import minor_digits
 from warehouse.tabular import CLEAR, Row, read_table
 
-ENTITLEMENT_COLUMNS = ("entitlement", "product", "metric", "quantity", "valid_from", "unit_cost", "currency")
+ENTITLEMENT_COLUMNS = ("entitlement", "product", "metric", "quantity", "valid_from")
 ENTITLEMENT_OPTIONS = (
-    *("product_name", "vendor", "token_weight", "valid_to", "contract", "notice", "consumption_order"),
-    *("counting_rule", "applications"),
+    *("product_name", "vendor", "token_weight", "valid_to", "unit_cost", "currency", "contract", "notice"),
+    *("true_up", "pack_size", "consumption_order", "counting_rule", "applications"),
+    *use_rights.COLUMNS,
 )
 METRICS = ("named_user", "device", "concurrent", "token", "subscription")
 COUNTING_RULES = ("exact_sweep", "fixed_interval", "user_day", "consumed_balance")
@@ -68,21 +71,24 @@ def import_entitlements(
 
 def _put_entitlement(connection: Connection, code: str, row: Row, done: Imported) -> None:
     row.required("metric")
-    currency = currency_of(row, needed=True)
+    key = {"code": code}
+    before = stored_row(connection, schema.entitlement, key) or {}
+    pack_size = _pack_size(row, before)
     values = {
         "product_id": _put_product(connection, row, done),
         "metric": row.choice("metric", METRICS),
-        "quantity": _needed(row, "quantity", row.whole("quantity")),
+        "quantity": pack_size * int(_needed(row, "quantity", row.whole("quantity"))),
+        "pack_size": pack_size,
         "valid_from_on": first_day(row),
         "valid_to_on": row.day("valid_to"),
-        "unit_cost_minor": _unit_cost_minor(row, str(currency)),
-        "currency": currency,
+        **_cost(row, before),
         "contract": row.code("contract"),
         "notice_on": row.day("notice"),
+        "true_up_on": row.day("true_up"),
         "consumption_order": row.whole("consumption_order"),
         "counting_rule": row.choice("counting_rule", COUNTING_RULES),
+        "use_rights": use_rights.changed_rights(connection, row, before.get("use_rights") or {}),
     }
-    key = {"code": code}
     stored = put(connection, schema.entitlement, key, values, {"counting_rule": "exact_sweep"})
     check_days(row, "valid_from", stored.row["valid_from_on"], "valid_to", stored.row.get("valid_to_on"))
     changed = _cover(connection, stored.id, row)
@@ -96,13 +102,32 @@ def _needed(row: Row, column: str, value: Any) -> Any:
     return value
 
 
-def _unit_cost_minor(row: Row, currency: str) -> int:
-    cost = _needed(row, "unit_cost", row.decimal("unit_cost"))
+def _pack_size(row: Row, before: Mapping[str, Any]) -> int:
+    size = row.whole("pack_size")
+    if size == 0:
+        raise row.problem("pack_size", "a pack of nothing", "write how many units are in a pack")
+    return int(size or before.get("pack_size") or 1)
+
+
+def _cost(row: Row, before: Mapping[str, Any]) -> dict[str, Any]:
+    """Return cost and currency; a contract may have none yet, but no cost without its currency."""
+    if row.text("unit_cost") == CLEAR:
+        return {"unit_cost_minor": CLEAR, "currency": CLEAR}
+    cost, currency = row.decimal("unit_cost"), currency_of(row)
+    if cost is None:
+        if currency not in (None, before.get("currency")) and before.get("unit_cost_minor") is not None:
+            raise row.problem(
+                "unit_cost", f"the cost is not told in {currency}", "write it, or leave both empty"
+            )
+        return {"unit_cost_minor": None, "currency": currency}
+    currency = currency or before.get("currency")
+    if currency is None:
+        raise row.problem("currency", "the cell is empty", "say in which currency the cost is")
     minor = cost.scaleb(minor_digits(currency))
     if minor != minor.to_integral_value():
         message = f"{cost} is finer than the smallest coin of {currency}"
         raise row.problem("unit_cost", message, "round it")
-    return int(minor)
+    return {"unit_cost_minor": int(minor), "currency": currency}
 
 
 def _put_product(connection: Connection, row: Row, done: Imported) -> int:

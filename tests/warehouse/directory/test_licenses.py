@@ -63,6 +63,85 @@ def test_a_bad_entitlement_file_changes_nothing(
     assert files.refusal(filled, "entitlements", text).startswith(message)
 
 
+BARE = (
+    "entitlement,product,product_name,vendor,metric,quantity,valid_from{}\n"
+    "E-1,suite,Suite,Acme,concurrent,3,2026-01-01{}\n"
+)
+
+
+def right(engine: Engine) -> dict[str, Any]:
+    return frames.entitlements(engine).collect().row(0, named=True)
+
+
+def test_a_contract_may_be_incomplete_and_become_whole_later(filled: Engine, files: Any) -> None:
+    files.bring(filled, "entitlements", BARE.format("", ""))
+    names = ("valid_to", "unit_cost_minor", "currency", "contract", "notice_on", "true_up_on")
+    assert [right(filled)[name] for name in names] == [None] * 6
+
+    whole = BARE.format(
+        ",valid_to,unit_cost,currency,contract,notice,true_up",
+        ",2027-01-01,10.50,EUR,C-1,2026-10-01,2026-12-01",
+    )
+    files.bring(filled, "entitlements", whole)
+    assert [right(filled)[name] for name in names] == [
+        *(date(2027, 1, 1), 1_050, "EUR", "C-1", date(2026, 10, 1), date(2026, 12, 1)),
+    ]
+    files.bring(filled, "entitlements", BARE.format("", ""))
+    assert right(filled)["unit_cost_minor"] == 1_050, "an empty cell leaves what is stored"
+    files.bring(filled, "entitlements", BARE.format(",unit_cost", ",-"))
+    assert (right(filled)["unit_cost_minor"], right(filled)["currency"]) == (None, None)
+
+
+def test_packs_are_counted_in_units(filled: Engine, files: Any) -> None:
+    files.bring(filled, "entitlements", BARE.format(",pack_size", ",10"))
+    assert (right(filled)["quantity"], right(filled)["pack_size"]) == (30, 10)
+    again = files.bring(filled, "entitlements", BARE.format("", ""))
+    assert again.endswith("entitlements: 0 new, 0 changed, 1 unchanged"), (
+        "three packs of the ten that are known"
+    )
+
+
+ALLOWS = ",version,earlier_versions,regions,offices,contractors,affiliates,second_device,virtualization"
+
+
+def test_use_rights_are_kept_changed_and_taken_back_cell_by_cell(filled: Engine, files: Any) -> None:
+    files.bring(filled, "entitlements", BARE.format(ALLOWS, ",2026,2,emea;AMER,BER,no,,yes,no"))
+    assert frames.use_rights(filled).collect().rows() == [
+        ("E-1", "2026", 2, ["EMEA", "AMER"], ["BER"], False, None, True, False)
+    ]
+    told = files.bring(filled, "entitlements", BARE.format(ALLOWS, ",-,,,-,yes,,-,"))
+    assert told.endswith("entitlements: 0 new, 1 changed, 0 unchanged")
+    assert frames.use_rights(filled).collect().rows() == [
+        ("E-1", None, 2, ["EMEA", "AMER"], None, True, None, None, False)
+    ]
+    same = files.bring(filled, "entitlements", BARE.format("", ""))
+    assert same.endswith("entitlements: 0 new, 0 changed, 1 unchanged")
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "message"),
+    [
+        ("version", "latest", "row 2, column version: 'latest' has no number; write it as 2026 or 25.3"),
+        ("earlier_versions", "-1", "row 2, column earlier_versions: -1 is negative; write 0 or more"),
+        ("regions", "MARS", "row 2, column regions: unknown region 'MARS'; write AMER, EMEA, APAC"),
+        ("offices", "XYZ", "row 2, column offices: unknown office 'XYZ'; import it first"),
+        ("contractors", "some", "row 2, column contractors: 'some' is neither yes nor no; write yes or no"),
+        ("pack_size", "0", "row 2, column pack_size: a pack of nothing; write how many units are in a pack"),
+        ("unit_cost", "5", "row 2, column currency: the cell is empty; say in which currency the cost is"),
+        ("true_up", "soon", "row 2, column true_up: 'soon' is not a date; write it as 2026-12-31"),
+    ],
+)
+def test_what_a_contract_cannot_say_is_refused(
+    filled: Engine, files: Any, column: str, cell: str, message: str
+) -> None:
+    assert files.refusal(filled, "entitlements", BARE.format(f",{column}", f",{cell}")).startswith(message)
+
+
+def test_a_negative_quantity_is_refused(filled: Engine, files: Any) -> None:
+    text = BARE.format("", "").replace(",3,", ",-3,")
+    assert files.refusal(filled, "entitlements", text).startswith("row 2, column quantity: -3 is negative")
+
+
 def test_seats_belong_to_people_or_hosts(filled: Engine, files: Any) -> None:
     files.bring(filled, "entitlements", HEADER + RIGHT)
     text = (

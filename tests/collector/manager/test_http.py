@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
 import ssl
 import time
@@ -8,6 +9,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -34,6 +36,7 @@ from sqlalchemy import Engine
 
 from collector.manager import body, enrollment, http, serving
 from collector.protocol import MAX_BATCH_BYTES
+from warehouse.store import open_warehouse
 
 
 @pytest.fixture
@@ -42,6 +45,24 @@ def agent(engine: Engine) -> Iterator[Client]:
     made = new_agent(engine)
     with running(engine, agent=made.agent, key=made.key) as client:
         yield client
+
+
+@pytest.fixture(scope="module")
+def standing(empty_warehouse: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    """An enrolled agent of one manager for all bodies and routes that it refuses: it starts once."""
+    path = tmp_path_factory.mktemp("standing") / "warehouse.sqlite"
+    shutil.copyfile(empty_warehouse, path)
+    engine = open_warehouse(f"sqlite:///{path}")
+    made = new_agent(engine)
+    with running(engine, agent=made.agent, key=made.key) as client:
+        yield client
+    engine.dispose()
+
+
+@pytest.fixture
+def passer_by(standing: Client) -> Client:
+    """Somebody who holds no key of the one manager."""
+    return Client(standing.host, standing.port)
 
 
 @pytest.fixture
@@ -236,14 +257,14 @@ def test_a_warehouse_that_does_not_answer_is_a_reason_to_come_again(engine: Engi
     ],
 )
 def test_a_bad_body_is_refused_with_its_status(
-    agent: Client, sent: bytes, headers: dict[str, str], status: int
+    standing: Client, sent: bytes, headers: dict[str, str], status: int
 ) -> None:
-    answer = agent.ask("POST", "/v1/batches", sent, headers)
+    answer = standing.ask("POST", "/v1/batches", sent, headers)
 
     assert answer[0] == status
     if status != 200:
         assert refused(answer)[1]
-    assert agent.deliver(batch([session()]))[0] == 200
+    assert standing.deliver(batch([session()], epoch=uuid4().hex))[0] == 200
 
 
 @pytest.mark.parametrize(
@@ -261,8 +282,8 @@ def test_a_bad_body_is_refused_with_its_status(
         (b" " * 65_537, 413),
     ],
 )
-def test_a_bad_enrollment_is_refused_with_its_status(stranger: Client, sent: bytes, status: int) -> None:
-    assert refused(stranger.ask("POST", "/v1/enroll", sent))[0] == status
+def test_a_bad_enrollment_is_refused_with_its_status(passer_by: Client, sent: bytes, status: int) -> None:
+    assert refused(passer_by.ask("POST", "/v1/enroll", sent))[0] == status
 
 
 def test_a_body_without_end_is_not_read_to_its_end(stranger: Client, agent: Client) -> None:
@@ -280,8 +301,8 @@ def test_a_body_without_end_is_not_read_to_its_end(stranger: Client, agent: Clie
         ("GET", "/docs/../key", 404),
     ],
 )
-def test_another_route_or_method_is_refused(stranger: Client, method: str, path: str, status: int) -> None:
-    assert refused(stranger.ask(method, path))[0] == status
+def test_another_route_or_method_is_refused(passer_by: Client, method: str, path: str, status: int) -> None:
+    assert refused(passer_by.ask(method, path))[0] == status
 
 
 json_values = st.recursive(

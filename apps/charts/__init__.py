@@ -18,6 +18,7 @@ from apps.charts.licenses import (
 )
 from apps.charts.sparklines import sparkline
 from apps.charts.style import COLORS, CONFIG, FONT, GRID, INK, MEASURED_STATES, MUTED, TEMPLATE
+from apps.charts.treemap import treemap
 from apps.charts.use import active_users, ranking, utilization, utilization_over_time
 from apps.charts.week import heatmap
 from apps.charts.what_if import cost_curve, demand_trend, minutes_short, term_costs
@@ -47,6 +48,7 @@ __all__ = [
     "ranking",
     "sparkline",
     "term_costs",
+    "treemap",
     "unused_licenses",
     "positions",
     "use_by_state",

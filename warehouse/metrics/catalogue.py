@@ -19,6 +19,7 @@ from warehouse.metrics.counting_rules import consumed_balance, fixed_intervals, 
 from warehouse.metrics.demand_over import by_day, by_hour_of_week, states_over_time
 from warehouse.metrics.fleet import agent_findings
 from warehouse.metrics.growth import trend
+from warehouse.metrics.group_use import cost_shares, group_use
 from warehouse.metrics.hourly import hourly_usage
 from warehouse.metrics.idle_definitions import idle_definitions
 from warehouse.metrics.license_mix import cheapest_mix
@@ -211,6 +212,26 @@ CATALOGUE: dict[str, Metric] = {
         "End of the last use of an application in the window.",
         ranking,
         "last_used",
+    ),
+    "hours_by_group": Metric(
+        "Open hours of a group",
+        "h",
+        1,
+        "department, office, directory group or version, and application",
+        "Time for which the people of a group had an application open. A person in two groups of the "
+        "directory counts in each, so groups may add up to more than the whole.",
+        group_use,
+        "run_ms",
+    ),
+    "cost_share": Metric(
+        "Cost share",
+        "minor units of currency a year",
+        0,
+        "department, office, directory group or version, application and currency",
+        "The group's part of what the licenses cost a year, divided by use to the last cent: the parts sum "
+        "to the whole.",
+        cost_shares,
+        "cost_minor",
     ),
     "session_hours": Metric(
         "Session hours",

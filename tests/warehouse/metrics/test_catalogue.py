@@ -19,6 +19,7 @@ from warehouse.metrics import (
     counting_rules,
     demand_over,
     fleet,
+    group_use,
     growth,
     hourly,
     idle_definitions,
@@ -28,15 +29,16 @@ from warehouse.metrics import (
     ranking,
     states,
     utilization,
+    use_rights,
     what_if,
 )
-    use_rights,
 from warehouse.metrics.catalogue import CATALOGUE, Metric
 
 TOPICS = (
     states,
     utilization,
     fleet,
+    group_use,
     hourly,
     idle_definitions,
     concurrency,
@@ -52,8 +54,8 @@ TOPICS = (
     license_mix,
     contract_terms,
     charges,
-)
     use_rights,
+)
 FIGURES = (pl.LazyFrame, int, float, utilization.FleetCoverage, license_mix.CheapestMix, charges.Charges)
 """What a metric gives; a function that gives anything else is a step on the way to one."""
 

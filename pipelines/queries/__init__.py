@@ -12,14 +12,17 @@ from collections.abc import Mapping
 
 from sqlalchemy import Engine
 
-from pipelines.queries import computed, demand, groups, idle, usage
+from pipelines.queries import computed, demand, groups, idle, usage, what_if
 from pipelines.queries.asking import Answer, Query
 from pipelines.report_parameters import check_parameters, nearest
 from warehouse.errors import Problem
 
 __all__ = ["QUERIES", "Query", "query"]
 
-QUERIES = {each.name: each for each in (*usage.QUERIES, *demand.QUERIES, *idle.QUERIES, *groups.QUERIES)}
+QUERIES = {
+    each.name: each
+    for each in (*usage.QUERIES, *demand.QUERIES, *idle.QUERIES, *groups.QUERIES, *what_if.QUERIES)
+}
 """All queries by name."""
 
 

@@ -36,7 +36,7 @@ def import_command(
         typer.Option(metavar="ZONE", help="IANA zone of times that name none, e.g. Europe/Berlin."),
     ] = None,
     mapping: Annotated[
-        Path | None, typer.Option(metavar="FILE.toml", help="What the source needs to be told.")
+        Path | None, typer.Option(metavar="FILE.toml|NAME", help="What the source needs to be told.")
     ] = None,
     warehouse: WarehouseUrl = None,
     as_json: AsJson = False,

@@ -118,6 +118,20 @@ class Installation(NamedTuple):
     application: str | None = None
 
 
+class VendorCount(NamedTuple):
+    """What a vendor's export counts of a product in [start, end), by the vendor's own rule."""
+
+    product: str
+    """Its code or name."""
+    start_ms: int
+    end_ms: int
+    unit: str
+    """licenses, devices, user_days or tokens"""
+    number: int
+    server: str = ""
+    """The account or license server that the export is of."""
+
+
 class SetAside(NamedTuple):
     """A record that could not be used, kept with its reason."""
 
@@ -129,7 +143,7 @@ class SetAside(NamedTuple):
     """What is kept of the record, at most 500 characters, without anything that we do not store elsewhere."""
 
 
-Record = Event | Hold | Reading | Denial | Installation | SetAside
+Record = Event | Hold | Reading | Denial | Installation | VendorCount | SetAside
 
 
 @dataclass(frozen=True)

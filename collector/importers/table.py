@@ -6,8 +6,9 @@ import csv
 import warnings
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
+from datetime import date
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, cast
@@ -41,24 +42,30 @@ from collector.importers.records import (
     SetAside,
     Step,
     Tally,
+    VendorCount,
 )
 from warehouse.errors import Problem
+from warehouse.periods import day_bounds
 
-KEYS = frozenset({"records", "columns", "format", "zone", "applications"})
+KEYS = frozenset({"records", "columns", "format", "zone", "applications", "products"})
 FIELDS = {
     "sessions": Fields(
         ("application", "user", "host", "start"),
-        ("end", "duration", "units", "id", "project", "version", "zone"),
+        ("end", "duration", "borrowed_until", "units", "id", "project", "version", "zone"),
     ),
     "capacity": Fields(
         ("at",), ("server", "application", "issued", "in_use", "reserved", "queued", "users", "zone")
     ),
     "denials": Fields(("at", "application"), ("server", "kind", "user", "host", "units", "reason", "zone")),
     "installations": Fields(("host", "program", "seen"), ("version", "application", "zone")),
+    "vendor_counts": Fields(
+        ("product", "count", "unit"), ("day", "start", "end", "duration", "server", "zone")
+    ),
 }
 """By kind of records: what a mapping must name, and what it may."""
 
 _KINDS = ("denied", "unsupported", "queued")
+_COUNTED = ("licenses", "devices", "user_days", "tokens")
 _PARQUET_BATCH = 50_000
 _KEPT = 500
 
@@ -87,6 +94,9 @@ class _Plan:
     times: Times
     applications: Applications
     application: str | None
+    products: Mapping[str, str]
+    """Code of a product by the name that the vendor gives it, in lower case."""
+    zone: str
 
 
 class _Row(NamedTuple):
@@ -149,7 +159,7 @@ def _session(row: _Row) -> Hold:
     """Make a session; its key is the id that the mapping names, else all that is said but the end."""
     application, account, host = row.the_application(), row.needed("user"), row.needed("host")
     start_ms, units = row.the_instant("start"), row.whole("units")
-    end_ms = _end_ms(row, start_ms)
+    end_ms = _returned_ms(row, start_ms)
     said = [application, account, host, start_ms, units, row.text("project"), row.text("version")]
     number = row.text("id")
     known_ms = start_ms if end_ms is None else end_ms
@@ -166,6 +176,16 @@ def _session(row: _Row) -> Hold:
         project=row.text("project") or None,
         application_version=row.text("version") or None,
     )
+
+
+def _returned_ms(row: _Row, start_ms: int) -> int | None:
+    """Return when a license was free again: at its return, or when its borrowing ended."""
+    end_ms = _end_ms(row, start_ms)
+    until_ms = row.instant("borrowed_until")
+    if until_ms is not None and until_ms < start_ms:
+        raise Unusable("borrowed_until before start")
+    ends = [instant for instant in (end_ms, until_ms) if instant is not None]
+    return min(ends, default=None)
 
 
 def _end_ms(row: _Row, start_ms: int) -> int | None:
@@ -213,11 +233,40 @@ def _installation(row: _Row) -> Installation:
     return Installation(host, program, row.text("version"), row.day("seen"), row.application())
 
 
+def _vendor_count(row: _Row) -> VendorCount:
+    unit = row.needed("unit").lower()
+    if unit not in _COUNTED:
+        raise Unusable(f"unit is none of {', '.join(_COUNTED)}")
+    count = row.whole("count")
+    if count is None:
+        raise Unusable("no count")
+    start_ms, end_ms = _day_ms(row) if "day" in row.cells else _interval_ms(row)
+    product = row.needed("product")
+    named = row.plan.products.get(product.lower(), product)
+    return VendorCount(named, start_ms, end_ms, unit, count, row.text("server"))
+
+
+def _day_ms(row: _Row) -> tuple[int, int]:
+    """Return the bounds of a day in the zone of the row."""
+    day = date.fromisoformat(row.day("day"))
+    start, end = day_bounds(row.text("zone") or row.plan.zone, day)
+    return round(start.timestamp() * 1000), round(end.timestamp() * 1000)
+
+
+def _interval_ms(row: _Row) -> tuple[int, int]:
+    start_ms = row.the_instant("start")
+    end_ms = _end_ms(row, start_ms)
+    if end_ms is None or end_ms <= start_ms:
+        raise Unusable("no time after the start")
+    return start_ms, end_ms
+
+
 _MAKERS: Mapping[str, Callable[[_Row], Record]] = {
     "sessions": _session,
     "capacity": _reading,
     "denials": _denial,
     "installations": _installation,
+    "vendor_counts": _vendor_count,
 }
 
 
@@ -237,11 +286,28 @@ def _plan(options: Options) -> _Plan:
     given = {*columns.columns, *columns.constants}
     if kind == "sessions" and len(given & {"end", "duration"}) != 1:
         raise Problem("The mapping of sessions needs either 'end' or 'duration'", "add one to [columns]")
+    _check_stretch(kind, given)
     shape = Format.of(mapping)
     zone = value_of(mapping, "zone", str, "") or options.zone or "UTC"
     applications = Applications({"applications": value_of(mapping, "applications", dict, {})})
     times = Times(shape, zone)
-    return _Plan(_MAKERS[kind], columns, shape, times, applications, options.application)
+    products = _products(mapping)
+    return _Plan(_MAKERS[kind], columns, shape, times, applications, options.application, products, zone)
+
+
+def _check_stretch(kind: str, given: Set[str]) -> None:
+    told = given & {"day", "start", "end", "duration"}
+    if kind == "vendor_counts" and told not in ({"day"}, {"start", "end"}, {"start", "duration"}):
+        what = "The mapping of vendor_counts needs either 'day', or 'start' with 'end' or 'duration'"
+        raise Problem(what, "name one of these in [columns]")
+
+
+def _products(mapping: Mapping[str, Any]) -> dict[str, str]:
+    named = value_of(mapping, "products", dict, {})
+    for name, code in named.items():
+        if not isinstance(code, str) or not code.strip():
+            raise Problem(f"The mapping's product for {name!r} is not a text", "give its code")
+    return {str(name).strip().lower(): code.strip() for name, code in named.items()}
 
 
 # --- Rows --------------------------------------------------------------------------------------------------

@@ -28,7 +28,7 @@ from warehouse.evidence.foreign_records import ImportRunRow, add_import_runs, im
 from warehouse.evidence.foreign_sessions import Origin
 from warehouse.periods import zone_of
 
-__all__ = ["SOURCES", "Report", "import_files", "import_from", "mapping_of"]
+__all__ = ["SOURCES", "Report", "import_files", "import_from", "mapping_of", "shipped_mappings"]
 
 
 Tell = Callable[[int], None]
@@ -155,8 +155,16 @@ def _without_collector() -> Iterator[None]:
             gc.enable()
 
 
+def shipped_mappings() -> list[str]:
+    """Return the names of the mappings that are shipped, for vendors' usage exports."""
+    return sorted(path.stem for path in _MAPPINGS.glob("*.toml"))
+
+
+_MAPPINGS = Path(__file__).parent / "mappings"
+
+
 def mapping_of(path: Path | None) -> Mapping[str, Any]:
-    """Read a mapping file.
+    """Read a mapping file, or a shipped one by its name.
 
     Raises
     ------
@@ -165,6 +173,8 @@ def mapping_of(path: Path | None) -> Mapping[str, Any]:
     """
     if path is None:
         return {}
+    if str(path) in shipped_mappings() and not path.exists():
+        path = _MAPPINGS / f"{path}.toml"
     require_file(path)
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))

@@ -14,6 +14,7 @@ from collector.importers.records import (
     Reading,
     Record,
     SetAside,
+    VendorCount,
 )
 from collector.importing import judging, whole
 from collector.importing.content import DenialKeys, EventKeys, Placed, digest
@@ -81,11 +82,16 @@ class Intake:
     def _take_installation(self, installed: Installation) -> None:
         self._is_kept(judging.installation_trouble(installed), installed, "installation")
 
+    def _take_count(self, count: VendorCount) -> None:
+        self._is_kept(None, count, "count")
+
     def _take_aside(self, record: SetAside) -> None:
         self._report.set_aside(record)
         self._waiting[SetAside].append(record)
 
-    def _is_kept(self, trouble: str | None, record: Hold | Reading | Installation, kind: str) -> bool:
+    def _is_kept(
+        self, trouble: str | None, record: Hold | Reading | Installation | VendorCount, kind: str
+    ) -> bool:
         if trouble:
             self._refuse(trouble, record)
             return False
@@ -107,6 +113,7 @@ class Intake:
         for server, events in self._events.items():
             self._put_events(Pool(self._source.name, server), events)
         self._events.clear()
+        self._put_counts(self._waiting.pop(VendorCount, []))
         waiting, self._waiting = self._waiting, defaultdict(list)
         if waiting[Hold]:
             written, known = whole.put_holds(self._target, waiting[Hold])
@@ -137,6 +144,13 @@ class Intake:
         again = sum(number >= (self._first_id or number + 1) for number in taken.removed)
         self._report.new -= again
         self._report.removed += len(taken.removed) - again
+
+    def _put_counts(self, counts: list[VendorCount]) -> None:
+        known, unknown = whole.put_counts(self._target, counts)
+        self._report.known["count"] += known
+        for count in unknown:
+            self._report.kept["count"] -= 1
+            self._refuse("no product of this name is known", count)
 
     def _count(self, written: Written) -> None:
         """Count sessions; one that is new in this command and grows in the next chunk is only new."""
@@ -181,5 +195,6 @@ _TAKERS: dict[type, Callable[[Intake, Any], None]] = {
     Reading: Intake._take_reading,
     Denial: Intake._take_denial,
     Installation: Intake._take_installation,
+    VendorCount: Intake._take_count,
     SetAside: Intake._take_aside,
 }

@@ -36,7 +36,7 @@ class Report:
     """Lines, or records, seen."""
     skipped: Counter[str] = field(default_factory=Counter)
     kept: Counter[str] = field(default_factory=Counter)
-    """By kind: start, end, restart, mark, session, reading, denial, installation."""
+    """By kind: start, end, restart, mark, session, reading, denial, installation, count."""
     known: Counter[str] = field(default_factory=Counter)
     """Of `kept`: what the warehouse had already."""
     aside: Counter[str] = field(default_factory=Counter)
@@ -118,4 +118,5 @@ _NAMES = {
     "reading": "readings of capacity",
     "denial": "denials",
     "installation": "installed programs",
+    "count": "vendor's counts",
 }

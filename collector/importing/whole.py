@@ -1,4 +1,4 @@
-"""Records that say all by themselves: whole sessions, readings, denials, installed programs."""
+"""Records that say all by themselves: sessions, readings, denials, installed programs, vendors' counts."""
 
 from __future__ import annotations
 
@@ -7,16 +7,19 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from collector.importers.records import Denial, Event, Hold, Installation, Reading
+from collector.importers.records import Denial, Event, Hold, Installation, Reading, VendorCount
 from collector.importing.content import reading_key
 from warehouse.evidence.foreign_names import Names
 from warehouse.evidence.foreign_records import (
+    CountRow,
     DenialRow,
     ReadingRow,
     Seen,
     add_denials,
     add_installations,
     add_readings,
+    products_by_name,
+    put_vendor_counts,
 )
 from warehouse.evidence.foreign_sessions import (
     ForeignSession,
@@ -146,3 +149,22 @@ def put_installations(target: Target, installations: Sequence[Installation]) -> 
         known = seen.get(key, one)
         seen[key] = known._replace(first_on=min(known.first_on, day), last_on=max(known.last_on, day))
     return add_installations(target.connection, seen.values())
+
+
+def put_counts(target: Target, counts: Sequence[VendorCount]) -> tuple[int, list[VendorCount]]:
+    """Store what a vendor counted; the last word on one interval counts.
+
+    Returns
+    -------
+    tuple
+        How many were stored so before, and those of which no product, or more than one, is called so.
+    """
+    products = products_by_name(target.connection) if counts else {}
+    at_ms = target.origin.at_ms
+    unknown = [count for count in counts if count.product.lower() not in products]
+    rows = [
+        CountRow(products[product.lower()], server, unit, start_ms, end_ms, number, at_ms)
+        for product, start_ms, end_ms, unit, number, server in counts
+        if product.lower() in products
+    ]
+    return put_vendor_counts(target.connection, rows), unknown

@@ -51,6 +51,18 @@ class DenialRow(NamedTuple):
     received_ms: int
 
 
+class CountRow(NamedTuple):
+    """One row of `vendor_count`."""
+
+    product_id: int
+    source: str
+    unit: str
+    start_ms: int
+    end_ms: int
+    number: int
+    received_ms: int
+
+
 def add_keyed(
     connection: Connection, rows: Sequence[ReadingRow] | Sequence[DenialRow], table: sa.Table
 ) -> int:
@@ -192,3 +204,41 @@ def open_sessions(connection: Connection, source: str) -> int:
     table = schema.session
     where = (table.c.source == source, table.c.ended_ms.is_(None))
     return int(connection.scalar(sa.select(sa.func.count()).where(*where)) or 0)
+
+
+def products_by_name(connection: Connection) -> dict[str, int]:
+    """Return the id of each product by code and by name, in lower case; a name of two products is none."""
+    product = schema.product
+    found: dict[str, set[int]] = {}
+    for number, *names in connection.execute(sa.select(product.c.id, product.c.code, product.c.name)):
+        for name in names:
+            found.setdefault(str(name).lower(), set()).add(int(number))
+    return {name: numbers.pop() for name, numbers in found.items() if len(numbers) == 1}
+
+
+_COUNT = ("product_id", "source", "unit", "start_ms", "end_ms", "count", "received_ms")
+
+
+def put_vendor_counts(connection: Connection, rows: Sequence[CountRow]) -> int:
+    """Store what vendors counted; return how many were stored just so before.
+
+    A count that is stored otherwise is corrected: vendors correct their exports.
+    """
+    table = schema.vendor_count
+    last = {row[:4]: row for row in rows}
+    key = (table.c.product_id, table.c.source, table.c.unit, table.c.start_ms)
+    mine = table.c.product_id.in_({row.product_id for row in last.values()})
+    query = sa.select(*key, table.c.end_ms, table.c.count).where(mine) if last else None
+    stored = (
+        {tuple(row[:4]): tuple(row[4:]) for row in connection.execute(query)} if query is not None else {}
+    )
+    append(connection, table, _COUNT, [row for row in last.values() if row[:4] not in stored])
+    known = 0
+    for place, row in last.items():
+        if stored.get(place) == (row.end_ms, row.number):
+            known += 1
+        elif place in stored:
+            same = [column == value for column, value in zip(key, place, strict=True)]
+            values = {"end_ms": row.end_ms, "count": row.number, "received_ms": row.received_ms}
+            connection.execute(sa.update(table).where(*same).values(values))
+    return known + len(rows) - len(last)

@@ -27,6 +27,7 @@ from collector.importers.records import (
     SetAside,
     Step,
     Tally,
+    VendorCount,
 )
 from collector.importers.table import FIELDS, read
 from warehouse.errors import Problem
@@ -124,6 +125,64 @@ def test_the_documented_mapping_of_installations_gives_them(tmp_path: Path) -> N
     assert from_docs(tmp_path, "Installations") == [
         Installation("DESK-17", "Draw Professional 2026", "26.1", "2026-03-02"),
         Installation("DESK-18", "Draw Professional 2026", "26.0", "2026-03-01"),
+    ]
+
+
+DAY = 24 * HOUR
+BORROWED = mapping(columns={"borrowed_until": "Until"})
+
+
+def test_a_borrowed_license_counts_until_it_is_returned_or_its_borrowing_ends(tmp_path: Path) -> None:
+    day, until = "2026-03-02T09:00:00", "2026-03-02T11:00:00"
+    ends = ["2026-03-02T10:00:00", "", "2026-03-02T12:00:00"]
+    rows = "".join(f"draw,ada{number},desk1,{day},{end},{until}\n" for number, end in enumerate(ends))
+    text = f"App,User,Host,Start,End,Until\n{rows}"
+    returned = [hold.ended_ms for hold in holds(csv(tmp_path, text), BORROWED)]
+    assert returned == [NINE + HOUR, NINE + 2 * HOUR, NINE + 2 * HOUR]
+    wrong = f"App,User,Host,Start,End,Until\ndraw,bob,desk1,{day},,2026-03-01T09:00:00\n{rows}"
+    assert reasons(csv(tmp_path, wrong), BORROWED) == ["borrowed_until before start"]
+
+
+VENDOR: dict[str, Any] = {
+    "records": "vendor_counts",
+    "columns": {"product": "P", "count": "N", "unit": "U", "day": "D"},
+    "format": {"dates": "iso"},
+}
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ("draw,1,seats,2026-03-02", "unit is none of licenses, devices, user_days, tokens"),
+        ("draw,,tokens,2026-03-02", "no count"),
+        (",1,tokens,2026-03-02", "no product"),
+        ("draw,1,tokens,", "no day"),
+    ],
+)
+def test_a_count_that_says_too_little_is_set_aside(tmp_path: Path, row: str, reason: str) -> None:
+    path = csv(tmp_path, f"P,N,U,D\n{row}\ndraw,1,tokens,2026-03-02\n")
+    assert reasons(path, VENDOR) == [reason]
+
+
+def test_a_mapping_of_counts_says_a_day_or_an_interval(tmp_path: Path) -> None:
+    both = {**VENDOR, "columns": {**VENDOR["columns"], "start": "S"}}
+    with pytest.raises(Problem, match="needs either 'day', or 'start' with 'end' or 'duration'"):
+        records(csv(tmp_path, "P,N,U,D\n"), both)
+
+
+def test_the_day_of_a_count_is_that_of_its_zone(tmp_path: Path) -> None:
+    (count,) = records(
+        csv(tmp_path, "P,N,U,D\ndraw,1,tokens,2026-03-29\n"), {**VENDOR, "zone": "Europe/Berlin"}
+    )
+    assert isinstance(count, VendorCount)
+    assert count.end_ms - count.start_ms == 23 * HOUR, "the clocks go forward"
+
+
+def test_the_documented_mapping_of_vendor_s_counts_gives_them(tmp_path: Path) -> None:
+    midnight = NINE - 9 * HOUR
+    assert from_docs(tmp_path, "Vendor's counts") == [
+        VendorCount("draw-suite", midnight, midnight + DAY, "tokens", 35, "account 4711"),
+        VendorCount("draw-suite", midnight + DAY, midnight + 2 * DAY, "tokens", 42, "account 4711"),
     ]
 
 

@@ -7,6 +7,7 @@ for over 20 seconds in the middle.
 
 from __future__ import annotations
 
+import shutil
 import socket
 import time
 from collections.abc import Iterator, Mapping
@@ -133,7 +134,9 @@ def played(
         lines = {name: Line(name, url, folder, desktop.environment()) for name, url in urls.items()}
         try:
             with ThreadPoolExecutor() as pool:
-                list(pool.map(set_up, lines.values()))
+                list(pool.map(organize, (lines["sqlite"], lines["postgresql"])))
+                shutil.copyfile(folder / "sqlite.db", folder / "killed.db")
+                list(pool.map(watch, lines.values()))
             script = play(desktop, [lines["sqlite"], lines["postgresql"]], lines["killed"])
             deliver(list(lines.values()))
             yield script, lines
@@ -152,7 +155,7 @@ def deliver(lines: list[Line]) -> None:
         line.stop_agent()
 
 
-def set_up(line: Line) -> None:
+def organize(line: Line) -> None:
     """Set an organization up as an administrator does, by the command line alone."""
     me, host, zone = operating_system_identity(), socket.gethostname().lower(), "Europe/Berlin"
     files = {
@@ -180,6 +183,10 @@ def set_up(line: Line) -> None:
         path = folder / f"{noun}.csv"
         path.write_text("\n".join(rows) + "\n")
         line.run(noun, "import", str(path))
+
+
+def watch(line: Line) -> None:
+    """Start a line: its manager, and an agent that enrolls, names its project and is heard."""
     line.start_manager()
     line.enroll()
     line.agent_run("project", "set", "0815")

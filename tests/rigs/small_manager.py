@@ -83,6 +83,8 @@ class _Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    # One packet an answer: head and body in two of them wait 40 ms for each other.
+    wbufsize = -1
     server: _Server
 
     def setup(self) -> None:

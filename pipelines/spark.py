@@ -81,7 +81,7 @@ def spark_at(master: str, warehouse: Engine) -> Iterator[OnSpark]:
     hosts = _hosts(master)
     _require_installed()
     _require_answer(master, hosts)
-    with _own_folder(warehouse) as folder, _logged(master) as log, _session(master, log) as session:
+    with _own_folder(warehouse) as folder, _logged() as log, _session(master, log) as session:
         if hosts:
             _await_workers(session, master)
         yield OnSpark(warehouse, session, folder)
@@ -103,19 +103,33 @@ def _own_folder(warehouse: Engine) -> Iterator[Path]:
         yield Path(folder)
 
 
+class SparkFailed(Problem):
+    """A computation failed; its log is kept."""
+
+
 @contextmanager
-def _logged(master: str) -> Iterator[Any]:
-    """Keep what Spark logs, and turn what fails there into one line that names the log."""
-    failed = False
+def _logged() -> Iterator[Any]:
+    """Keep what Spark logs until the end, and longer where a failure names it."""
+    kept = False
     with NamedTemporaryFile("wb", prefix="process-meter-spark-", suffix=".log", delete=False) as log:
         try:
             yield log
-        except (PySparkException, Py4JError) as error:
-            failed = True
-            raise Problem(f"Spark at {master} failed: {_reason(error)}", f"its log is {log.name}") from error
+        except SparkFailed:
+            kept = True
+            raise
         finally:
-            if not failed:
+            if not kept:
                 Path(log.name).unlink(missing_ok=True)
+
+
+@contextmanager
+def _told(master: str, log: Any) -> Iterator[None]:
+    """Turn what fails in Spark into one line that names the log; Java has to be asked while it is there."""
+    try:
+        yield
+    except (PySparkException, Py4JError, ConnectionError) as error:
+        reason = f"Spark at {master} failed: {_reason(error)}"
+        raise SparkFailed(reason, f"its log is {log.name}") from error
 
 
 def _hosts(master: str) -> list[str]:
@@ -168,13 +182,15 @@ def _require_answer(master: str, hosts: list[str]) -> None:
 def _session(master: str, log: Any) -> Iterator[Any]:
     """Start Java and a session in it, and end both: a screen or kernel that asked once keeps no gigabyte."""
     conf = SparkConf().setMaster(master).setAppName("process-meter").setAll(list(SETTINGS.items()))
-    gateway = launch_gateway(conf, {"stdout": log, "stderr": log})  # it logs from its first line on
+    with _told(master, log):
+        gateway = launch_gateway(conf, {"stdout": log, "stderr": log})  # it logs from its first line on
     try:
-        session = SparkSession(SparkContext(conf=conf, gateway=gateway))
-        try:
-            yield session
-        finally:
-            session.stop()
+        with _told(master, log):
+            session = SparkSession(SparkContext(conf=conf, gateway=gateway))
+            try:
+                yield session
+            finally:
+                session.stop()
     finally:
         gateway.shutdown()
         SparkContext._gateway = SparkContext._jvm = None
@@ -196,7 +212,11 @@ def _await_workers(session: Any, master: str) -> None:
 
 def _reason(error: Exception) -> str:
     """Find the line that says why, in what may be a hundred."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    try:
+        told = str(error)
+    except (Py4JError, ConnectionError):  # Java is gone, and its error with it
+        told = "Java ended"
+    lines = [line.strip() for line in told.splitlines() if line.strip()]
     causes = [line for line in lines if line.startswith("Caused by:")]
     return (causes[-1].removeprefix("Caused by: ") if causes else lines[0])[:300] if lines else repr(error)
 

@@ -12,17 +12,18 @@ from collections.abc import Mapping
 
 from sqlalchemy import Engine
 
-from pipelines.queries import computed, demand, groups, idle, usage, what_if
+from pipelines.queries import computed, demand, groups, idle, licenses, sessions, usage, what_if
 from pipelines.queries.asking import Answer, Query
 from pipelines.report_parameters import check_parameters, nearest
 from warehouse.errors import Problem
 
 __all__ = ["QUERIES", "Query", "query"]
 
-QUERIES = {
-    each.name: each
-    for each in (*usage.QUERIES, *demand.QUERIES, *idle.QUERIES, *groups.QUERIES, *what_if.QUERIES)
-}
+_ASKED: tuple[tuple[Query, ...], ...] = (
+    *(usage.QUERIES, groups.QUERIES, sessions.QUERIES, demand.QUERIES),
+    *(idle.QUERIES, licenses.QUERIES, what_if.QUERIES),
+)
+QUERIES = {each.name: each for family in _ASKED for each in family}
 """All queries by name."""
 
 

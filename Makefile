@@ -57,7 +57,7 @@ soak: env system .venv/spark
 	$(BIN)/python -m pytest -q -o python_files='soak_*.py' $(ARGS) tests
 
 bench: env system
-	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+	@for script in benchmarks/*.py; do echo "== $$script"; PYTHONPATH=benchmarks $(BIN)/python $$script || exit 1; done
 
 docs: env
 	$(BIN)/typer apps.cli utils docs --name process-meter --output docs/commands.md

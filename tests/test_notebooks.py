@@ -57,6 +57,9 @@ def test_the_reports_are_these() -> None:
         "application_ranking",
         "concurrent_use",
         "compliance",
+        "concurrent_use",
+        "contract_calendar",
+        "denials",
         "e2p_charges",
         "fleet_coverage",
         "idle_definition",
@@ -72,6 +75,7 @@ def test_the_reports_are_these() -> None:
 
 @every_notebook
 def test_it_is_valid_stripped_and_carries_its_schedule_and_audience(path: Path) -> None:
+        "vendor_reconciliation",
     notebook = read(path)
     nbformat.validate(notebook)
     assert {

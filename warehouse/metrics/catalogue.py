@@ -38,6 +38,8 @@ from warehouse.metrics.ranking import ranking
 from warehouse.metrics.states import states
 from warehouse.metrics.utilization import daily_usage, fleet_coverage, session_coverage, usage
 from warehouse.metrics.what_if import at_most, pooling, what_if
+from warehouse.metrics.reconciliation import peak_in, people_in, reconciled
+from warehouse.metrics.session_times import received, session_times, unknown_by_source
 
 from warehouse.metrics.use_rights import outside_rights
 
@@ -686,6 +688,33 @@ CATALOGUE: dict[str, Metric] = {
         "licenses",
         1,
         "month",
+    "peak_in_stretch": Metric(
+        "Peak of a stretch",
+        "licenses",
+        0,
+        "product, and stretch that a vendor counts",
+        "The most in use at once in a day or interval that a vendor's export counts.",
+        peak_in,
+        "count",
+    ),
+    "people_in_stretch": Metric(
+        "People in a stretch",
+        "people",
+        0,
+        "product, and stretch that a vendor counts",
+        "Who used a product for five minutes or more in a day or interval that a vendor's export counts.",
+        people_in,
+        "count",
+    ),
+    "vendor_difference": Metric(
+        "Difference to the vendor",
+        "as the vendor counts",
+        0,
+        "product, and stretch that a vendor counts",
+        "The vendor's count less ours by the same rule, with the way of counting that explains it.",
+        reconciled,
+        "difference",
+    ),
         "A straight line through the months, and the band in which a month is likely to lie; few months make "
         "it wide.",
         trend,

@@ -30,6 +30,8 @@ from warehouse.metrics import (
     states,
     utilization,
     use_rights,
+    reconciliation,
+    session_times,
     what_if,
 )
 from warehouse.metrics.catalogue import CATALOGUE, Metric
@@ -56,6 +58,8 @@ TOPICS = (
     charges,
     use_rights,
 )
+    reconciliation,
+    use_rights,
 FIGURES = (pl.LazyFrame, int, float, utilization.FleetCoverage, license_mix.CheapestMix, charges.Charges)
 """What a metric gives; a function that gives anything else is a step on the way to one."""
 

@@ -74,6 +74,7 @@ from warehouse.frames.projects import (
     rates,
     tasks,
 )
+from warehouse.frames.reports import REPORT_RESULTS, report_results
 from warehouse.frames.rollups import DEMAND_HOURS, USE_HOURS, demand_hours, use_hours
 
 __all__ = [
@@ -98,6 +99,7 @@ __all__ = [
     "PROJECTS",
     "PROJECT_ENTRIES",
     "RATES",
+    "REPORT_RESULTS",
     "RUNS",
     "SEGMENTS",
     "SESSIONS",
@@ -130,6 +132,7 @@ __all__ = [
     "project_entries",
     "projects",
     "rates",
+    "report_results",
     "runs",
     "segments",
     "segments_question",

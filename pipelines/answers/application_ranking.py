@@ -62,9 +62,7 @@ def answer(question: Question, evidence: Evidence | None = None) -> Ranking:
             "all": _claim_all(question, applications),
             "forgotten": _claim_forgotten(question, applications),
         },
-        footer=footer_of(
-            question, found, key="time of every session; people once, accounts merged"
-        ),
+        footer=footer_of(question, found, key="time of every session; people once, accounts merged"),
         results=_results(applications),
     )
 
@@ -104,7 +102,7 @@ def _claim_all(question: Question, applications: pl.DataFrame) -> str:
         f"**{safe(first['name'])} is used most**: {hours(first['hours'])} of {question.basis} time by "
         f"{count(first['people'], 'person', 'people')}, {share(first['share'])} of all. Of "
         f"{count(applications.height, 'application')}, {most.height:,} "
-        f"{'makes' if most.height == 1 else 'make'} up {share(most['share'].sum())} of the use."
+        f"{'makes' if most.height == 1 else 'make'} up {share(float(most['share'].sum()))} of the use."
     )
 
 

@@ -66,6 +66,8 @@ def test_the_reports_are_these() -> None:
         "heatmap",
         "negotiation_pack",
         "peak_demand",
+        "session_detail",
+        "session_summary",
         "unused_licenses",
         "utilization",
         "utilization_by_group",

@@ -16,6 +16,7 @@ from apps.charts.licenses import (
     unused_licenses,
     vendor_counts,
 )
+from apps.charts.sessions import session_days, session_timeline
 from apps.charts.sparklines import sparkline
 from apps.charts.style import COLORS, CONFIG, FONT, GRID, INK, MEASURED_STATES, MUTED, TEMPLATE
 from apps.charts.treemap import treemap
@@ -46,6 +47,8 @@ __all__ = [
     "minutes_short",
     "peak_and_average",
     "ranking",
+    "session_days",
+    "session_timeline",
     "sparkline",
     "term_costs",
     "treemap",

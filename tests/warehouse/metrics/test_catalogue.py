@@ -41,6 +41,7 @@ TOPICS = (
     utilization,
     fleet,
     group_use,
+    session_times,
     hourly,
     idle_definitions,
     concurrency,

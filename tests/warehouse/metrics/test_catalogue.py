@@ -57,10 +57,9 @@ TOPICS = (
     license_mix,
     contract_terms,
     charges,
-    use_rights,
-)
     reconciliation,
     use_rights,
+)
 FIGURES = (pl.LazyFrame, int, float, utilization.FleetCoverage, license_mix.CheapestMix, charges.Charges)
 """What a metric gives; a function that gives anything else is a step on the way to one."""
 

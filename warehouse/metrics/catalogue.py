@@ -11,15 +11,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from warehouse.metrics.averages import average_demand
+from warehouse.metrics.bounds import peak_bounds, silent_hosts
 from warehouse.metrics.charges import charge
 from warehouse.metrics.concurrency import curve, intervals, peak, witnesses
 from warehouse.metrics.consumption import consumed_intervals, consumption, uses
 from warehouse.metrics.contract_terms import term
 from warehouse.metrics.counting_rules import consumed_balance, fixed_intervals, user_days
 from warehouse.metrics.demand_over import by_day, by_hour_of_week, states_over_time
+from warehouse.metrics.denials import classified, with_free
 from warehouse.metrics.fleet import agent_findings
-from warehouse.metrics.growth import trend
 from warehouse.metrics.group_use import cost_shares, group_use
+from warehouse.metrics.growth import trend
 from warehouse.metrics.hourly import hourly_usage
 from warehouse.metrics.idle_definitions import idle_definitions
 from warehouse.metrics.license_mix import cheapest_mix
@@ -35,13 +37,13 @@ from warehouse.metrics.percentiles import (
     percentiles,
 )
 from warehouse.metrics.ranking import ranking
-from warehouse.metrics.states import states
-from warehouse.metrics.utilization import daily_usage, fleet_coverage, session_coverage, usage
-from warehouse.metrics.what_if import at_most, pooling, what_if
 from warehouse.metrics.reconciliation import peak_in, people_in, reconciled
 from warehouse.metrics.session_times import received, session_times, unknown_by_source
-
+from warehouse.metrics.states import states
 from warehouse.metrics.use_rights import outside_rights
+from warehouse.metrics.utilization import daily_usage, fleet_coverage, session_coverage, usage
+from warehouse.metrics.what_if import at_most, pooling, what_if
+
 
 @dataclass(frozen=True)
 class Metric:
@@ -529,6 +531,56 @@ CATALOGUE: dict[str, Metric] = {
         idle_definitions,
         "idle_ms",
     ),
+    # --- Missing data and denials
+    "peak_lower_bound": Metric(
+        "Peak, lower bound",
+        "licenses",
+        0,
+        _AT,
+        "The most licenses that are known to have been in use at the same instant.",
+        peak_bounds,
+        "lower",
+    ),
+    "peak_upper_bound": Metric(
+        "Peak, upper bound",
+        "licenses",
+        0,
+        _AT,
+        "The most licenses that may have been in use at the same instant: time whose state is unknown counts "
+        "as use, and each silent machine for its own mean of the 30 days up to when it was last observed.",
+        peak_bounds,
+        "upper",
+    ),
+    "silent_hosts": Metric(
+        "Mean use of a silent machine",
+        "licenses",
+        3,
+        f"{_AT}, and stretch of business hours in which one machine was silent",
+        "How many licenses a machine used on average in business hours, over the 30 days up to the last "
+        "workday on which it was observed.",
+        silent_hosts,
+        "mean",
+    ),
+    "denial_class": Metric(
+        "Class of a denial",
+        "",
+        0,
+        "request that a license server did not meet at once",
+        "Real, retried with success, or refused by a rule that more licenses would not have changed; told "
+        "apart by parameters, so that the same denials can be sorted anew.",
+        classified,
+        "class",
+    ),
+    "free_seats": Metric(
+        "Free seats then",
+        "licenses",
+        0,
+        "request that a license server did not meet at once",
+        "Licenses that were free in the moment before a request was refused; below zero where more were in "
+        "use than there are, empty where the capacity is not known.",
+        with_free,
+        "free",
+    ),
     # --- Licenses
     "unused_seats": Metric(
         "Unused seats",
@@ -597,6 +649,16 @@ CATALOGUE: dict[str, Metric] = {
         "When each person, device or session consumed a license of a right, in the unit that it counts.",
         consumed_intervals,
     ),
+    "rights_findings": Metric(
+        "Use outside the rights",
+        "stretches of use",
+        0,
+        "entitlement, right, and person or host",
+        "Use that the contract which it consumed does not allow: a version, region, employment, further "
+        "device or virtual machine. Only what a contract says is judged.",
+        outside_rights,
+        "evidence",
+    ),
     # --- Vendors' counting rules
     "fixed_interval_use": Metric(
         "In use by fixed intervals",
@@ -624,6 +686,33 @@ CATALOGUE: dict[str, Metric] = {
         "Tokens as they are spent where a contract sells a balance: units times weight for each hour of use.",
         consumed_balance,
         "spent_ms",
+    ),
+    "peak_in_stretch": Metric(
+        "Peak of a stretch",
+        "licenses",
+        0,
+        "product, and stretch that a vendor counts",
+        "The most in use at once in a day or interval that a vendor's export counts.",
+        peak_in,
+        "count",
+    ),
+    "people_in_stretch": Metric(
+        "People in a stretch",
+        "people",
+        0,
+        "product, and stretch that a vendor counts",
+        "Who used a product for five minutes or more in a day or interval that a vendor's export counts.",
+        people_in,
+        "count",
+    ),
+    "vendor_difference": Metric(
+        "Difference to the vendor",
+        "as the vendor counts",
+        0,
+        "product, and stretch that a vendor counts",
+        "The vendor's count less ours by the same rule, with the way of counting that explains it.",
+        reconciled,
+        "difference",
     ),
     "need_95": Metric(
         "95 % need",
@@ -670,16 +759,6 @@ CATALOGUE: dict[str, Metric] = {
         "Launches that raised demand above n licenses: with n they would have found none free. Demand is "
         "taken as it was, so who would have tried again or given up is not in it.",
         what_if,
-    "rights_findings": Metric(
-        "Use outside the rights",
-        "stretches of use",
-        0,
-        "entitlement, right, and person or host",
-        "Use that the contract which it consumed does not allow: a version, region, employment, further "
-        "device or virtual machine. Only what a contract says is judged.",
-        outside_rights,
-        "evidence",
-    ),
         "turned_away",
     ),
     "people_affected": Metric(
@@ -715,33 +794,6 @@ CATALOGUE: dict[str, Metric] = {
         "licenses",
         1,
         "month",
-    "peak_in_stretch": Metric(
-        "Peak of a stretch",
-        "licenses",
-        0,
-        "product, and stretch that a vendor counts",
-        "The most in use at once in a day or interval that a vendor's export counts.",
-        peak_in,
-        "count",
-    ),
-    "people_in_stretch": Metric(
-        "People in a stretch",
-        "people",
-        0,
-        "product, and stretch that a vendor counts",
-        "Who used a product for five minutes or more in a day or interval that a vendor's export counts.",
-        people_in,
-        "count",
-    ),
-    "vendor_difference": Metric(
-        "Difference to the vendor",
-        "as the vendor counts",
-        0,
-        "product, and stretch that a vendor counts",
-        "The vendor's count less ours by the same rule, with the way of counting that explains it.",
-        reconciled,
-        "difference",
-    ),
         "A straight line through the months, and the band in which a month is likely to lie; few months make "
         "it wide.",
         trend,

@@ -12,12 +12,14 @@ import pytest
 
 from warehouse.metrics import (
     averages,
+    bounds,
     charges,
     concurrency,
     consumption,
     contract_terms,
     counting_rules,
     demand_over,
+    denials,
     fleet,
     group_use,
     growth,
@@ -27,11 +29,11 @@ from warehouse.metrics import (
     licenses,
     percentiles,
     ranking,
-    states,
-    utilization,
-    use_rights,
     reconciliation,
     session_times,
+    states,
+    use_rights,
+    utilization,
     what_if,
 )
 from warehouse.metrics.catalogue import CATALOGUE, Metric
@@ -47,18 +49,20 @@ TOPICS = (
     concurrency,
     percentiles,
     averages,
+    bounds,
+    denials,
     demand_over,
     ranking,
     licenses,
     consumption,
     counting_rules,
+    reconciliation,
+    use_rights,
     what_if,
     growth,
     license_mix,
     contract_terms,
     charges,
-    reconciliation,
-    use_rights,
 )
 FIGURES = (pl.LazyFrame, int, float, utilization.FleetCoverage, license_mix.CheapestMix, charges.Charges)
 """What a metric gives; a function that gives anything else is a step on the way to one."""

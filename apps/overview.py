@@ -92,7 +92,7 @@ def answers(asked: list[tuple[Window, Question]], evidence: Evidence) -> Figures
     for window, question in asked:
         try:
             use = utilization.answer(question, evidence)
-            measured.append((window, use, peak_demand.answer(question, evidence)))
+            measured.append((window, use, peak_demand.answer(question, evidence, with_bounds=False)))
         except Problem as problem:
             measured.append((window, None, problem))
     return Figures(asked[0][1].asked_at, asked[0][1].zone, measured)

@@ -7,6 +7,7 @@ Every chart is a function of one of the modules beside; style.py says how all of
 from apps.charts.by_state import use_by_state
 from apps.charts.charges import charges_by_project
 from apps.charts.demand import concurrent_use, demand_and_owned, peak_and_average, use_duration
+from apps.charts.denials import denials, denials_over_time
 from apps.charts.fleet import fleet_grid
 from apps.charts.idle import idle_definitions
 from apps.charts.licenses import (
@@ -40,6 +41,8 @@ __all__ = [
     "cost_curve",
     "demand_and_owned",
     "demand_trend",
+    "denials",
+    "denials_over_time",
     "fleet_grid",
     "harvest_funnel",
     "heatmap",

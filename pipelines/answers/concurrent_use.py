@@ -8,9 +8,10 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from pipelines.answers.demand import Demand, chosen, measure, rank
-from pipelines.answers.evidence import Evidence, gather, no_use
+from pipelines.answers.demand import Pool, one_pool, owned_steps
+from pipelines.answers.evidence import Evidence
 from pipelines.answers.footer import Footer, footer_of
+from pipelines.answers.missing import missing
 from pipelines.answers.question import Question
 from pipelines.answers.wording import count, safe, share
 from warehouse import frames
@@ -29,7 +30,7 @@ class ConcurrentUse:
     Attributes
     ----------
     pool, name, key, unit, owned
-        The pool; owned is None where no entitlement covers it.
+        The pool; owned is that of the first day shown, None where no entitlement covers it.
     step
         "minute", "quarter of an hour" or "hour".
     by_minute
@@ -71,15 +72,11 @@ def answer(
     Problem
         The window holds no use of the application, a day that is none or lies outside the window.
     """
-    found = evidence or gather(replace(question, application=""))
     open_question = replace(question, basis="run")
-    demand = measure(open_question, found)
-    ranking = rank(demand)
-    if ranking.is_empty():
-        raise no_use(open_question, found)
-    pool = demand.of(chosen(demand, ranking))
-    row = ranking.filter(pl.col("pool") == pool.curve.collect()["entitlement"][0]).row(0, named=True)
-    first = _first_day(question, day, row["first_reached"])
+    pool = one_pool(open_question, evidence)
+    first = _first_day(question, day, pool.row["first_reached"])
+    steps = owned_steps(open_question, pool.row["pool"])
+    row = {**pool.row, "owned": next(owned for start, end, owned in steps if start <= first < end)}
     step, by_minute = _by_minute(pool, row, first, days)
     return ConcurrentUse(
         **{name: row[name] for name in ("pool", "name", "key", "unit", "owned")},
@@ -90,7 +87,12 @@ def answer(
             "use": _claim_use(question, row, step, by_minute),
             "idle": _claim_idle(row, by_minute),
         },
-        footer=footer_of(open_question, found, calendar=f"{count(days, 'day')} from {first} on"),
+        footer=footer_of(
+            open_question,
+            pool.demand.found,
+            calendar=f"{count(days, 'day')} from {first} on",
+            bounds=missing(pool).words,
+        ),
         results=_results(row, first, days, by_minute),
     )
 
@@ -110,24 +112,23 @@ def _first_day(question: Question, day: str, peak: datetime) -> date:
     return first
 
 
-def _by_minute(pool: Demand, row: dict[str, object], first: date, days: int) -> tuple[str, pl.DataFrame]:
+def _by_minute(pool: Pool, row: dict[str, object], first: date, days: int) -> tuple[str, pl.DataFrame]:
     if days < 1:
         raise Problem(f"{days} days", "give one day or more")
-    question = pool.question
+    question, found = pool.demand.question, pool.demand.found
     end_day = min(first + timedelta(days=days), question.end_day)
     start, end = day_bounds(question.zone, first)[0], day_bounds(question.zone, end_day)[0]
     every, step = next((every, name) for most, every, name in STEPS if days <= most)
-    mine = pool.owned.members.lazy().filter(pl.col("entitlement") == row["pool"])
     rows = states_over_time(
-        pool.found.stated,
-        pool.found.sessions,
+        found.stated,
+        found.sessions,
         str(row["key"]),
         start,
         end,
         every,
         weights=frames.applications(question.engine),
         group="entitlement",
-        suites=mine,
+        suites=pool.members,
     )
     owned = pl.lit(row["owned"], pl.Int64).alias("owned")
     return step, rows.select("minute", *STATES, owned).collect()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import date, timedelta
+from itertools import pairwise
+from typing import Any
 
 import polars as pl
 
-from pipelines.answers.evidence import Evidence, no_use
+from pipelines.answers.evidence import Evidence, gather, no_use
 from pipelines.answers.owned import SHARED_METRICS, UNITS, Owned, owned_on
 from pipelines.answers.question import AS_LICENSED, Question
 from warehouse import frames
@@ -44,6 +46,11 @@ class Demand:
     hours: pl.LazyFrame
     calendar: str
 
+    @property
+    def hours_words(self) -> str:
+        """Say in a sentence which hours they are."""
+        return "business hours" if self.calendar == CALENDAR else "all hours"
+
     def of(self, pool: str) -> Demand:
         """Keep one pool."""
         mine = pl.col("entitlement") == pool
@@ -56,10 +63,11 @@ def measure(question: Question, found: Evidence) -> Demand:
     used = pl.concat(
         _intervals(question, found, owned, key) for key in owned.pools["key"].unique(maintain_order=True)
     )
-    return Demand(question, found, owned, used, curve(used), *_calendar(question))
+    return Demand(question, found, owned, used, curve(used), *calendar_of(question))
 
 
-def _calendar(question: Question) -> tuple[pl.LazyFrame, str]:
+def calendar_of(question: Question) -> tuple[pl.LazyFrame, str]:
+    """Find the hours that need is a share of, day by day (offices may overlap), and put them in words."""
     window = (question.start, question.end)
     hours = business_days(frames.offices(question.engine), frames.holidays(question.engine), *window)
     found = hours.select("day", "start", "end").collect()
@@ -125,6 +133,67 @@ def rank(demand: Demand) -> pl.DataFrame:
         )
         .collect()
     )
+
+
+@dataclass(frozen=True)
+class Pool:
+    """One license pool, looked at closely.
+
+    Attributes
+    ----------
+    demand
+        Its demand alone.
+    row
+        Its row of `ranking`.
+    ranking
+        What `rank` gives of all pools.
+    """
+
+    demand: Demand
+    row: dict[str, Any]
+    ranking: pl.DataFrame
+
+    @property
+    def members(self) -> pl.LazyFrame:
+        """Which applications it covers: entitlement (the pool), application."""
+        return self.demand.owned.members.lazy().filter(pl.col("entitlement") == self.row["pool"])
+
+
+def owned_steps(question: Question, pool: str) -> list[tuple[date, date, int | None]]:
+    """Say how much of a pool was owned when: (first day, first day no longer, quantity; None: nothing)."""
+    rights = frames.entitlements(question.engine).select("valid_from", "valid_to").collect()
+    changes = {day for name in rights.columns for day in rights[name].drop_nulls()}
+    inside = sorted(day for day in changes if question.first_day < day < question.end_day)
+    edges = [question.first_day, *inside, question.end_day]
+    return [(first, end, _owned_then(question, pool, first)) for first, end in pairwise(edges)]
+
+
+def _owned_then(question: Question, pool: str, day: date) -> int | None:
+    pools = _comparable(question, owned_on(question.engine, day)).pools.filter(pl.col("pool") == pool)
+    return None if pools.is_empty() else pools["owned"][0]
+
+
+def one_pool(question: Question, evidence: Evidence | None = None) -> Pool:
+    """Measure the demand of every pool, and choose the one to look at closely.
+
+    Parameters
+    ----------
+    evidence
+        What `gather` gave for the same question without an application, where several answers share it: a
+        pool may hold more applications than the one that is asked for.
+
+    Raises
+    ------
+    Problem
+        The window holds no use, or none of the application.
+    """
+    found = evidence or gather(replace(question, application=""))
+    demand = measure(question, found)
+    ranking = rank(demand)
+    if ranking.is_empty():
+        raise no_use(question, found)
+    pool = chosen(demand, ranking)
+    return Pool(demand.of(pool), ranking.filter(pl.col("pool") == pool).row(0, named=True), ranking)
 
 
 def chosen(demand: Demand, ranking: pl.DataFrame) -> str:

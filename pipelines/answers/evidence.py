@@ -12,8 +12,20 @@ from pipelines.answers.question import Question, no_data
 from pipelines.engines import engine_frames, engine_named
 from warehouse import frames
 from warehouse.errors import Problem
-from warehouse.metrics.states import states
+from warehouse.metrics.states import StateEnum, states
 from warehouse.metrics.utilization import fleet_coverage, session_coverage
+from warehouse.periods import INSTANT
+
+STATED = pl.Schema(
+    [
+        ("session", pl.Int64()),
+        ("start", INSTANT),
+        ("end", INSTANT),
+        ("units", pl.Int32()),
+        ("state", StateEnum),
+    ]
+)
+"""Columns of `Evidence.stated`."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +62,18 @@ def gather(question: Question) -> Evidence:
     judged = _judged(question, codes)
     rows = {"sessions": sessions.height, "segments": judged.height}
     return Evidence(judged.lazy(), sessions.lazy(), rows)
+
+
+def gather_any(question: Question) -> Evidence:
+    """Read what a question is about, as `gather`; a window without sessions is no problem, but empty."""
+    try:
+        return gather(question)
+    except Problem:
+        sessions = frames.sessions(question.engine, question.start, question.end, codes_of(question))
+        if sessions.collect().height:
+            raise
+        stated = pl.LazyFrame(schema=STATED)
+        return Evidence(stated, sessions, {"sessions": 0, "segments": 0})
 
 
 def _judged(question: Question, codes: list[str] | None) -> pl.DataFrame:

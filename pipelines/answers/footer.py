@@ -39,6 +39,8 @@ class Footer:
         What was read, and how many of it: {"sessions": 1234}.
     source
         Organization and kind of database; never an address or a password.
+    bounds
+        Between which numbers the peak lies while data are missing; empty where the report has no peak.
     """
 
     basis: str
@@ -52,6 +54,7 @@ class Footer:
     rows: dict[str, int]
     made_at: datetime
     source: str
+    bounds: str = ""
 
     def lines(self) -> list[tuple[str, str]]:
         """Give (label, value) pairs in reading order."""
@@ -64,6 +67,7 @@ class Footer:
             ("Calendar", self.calendar),
             ("Session coverage", _covered(self.session_coverage, "session time whose state is known")),
             ("Fleet coverage", _covered(self.fleet_coverage, "host-workdays observed")),
+            *([("Peak, with what is missing", self.bounds)] if self.bounds else []),
             ("Policy", self.policy),
             ("Rows read", ", ".join(f"{number:,} {what}" for what, number in self.rows.items())),
             ("Made", f"{made_at:%Y-%m-%d %H:%M} {self.zone}, from {self.source}"),
@@ -71,7 +75,7 @@ class Footer:
 
 
 def footer_of(
-    question: Question, evidence: Evidence, *, key: str = "", calendar: str = "all hours"
+    question: Question, evidence: Evidence, *, key: str = "", calendar: str = "all hours", bounds: str = ""
 ) -> Footer:
     """Write the footer of an answer that counted sessions, by the question's key if no `key` is given."""
     return Footer(
@@ -86,6 +90,7 @@ def footer_of(
         rows=evidence.rows,
         made_at=question.asked_at,
         source=source(question.engine),
+        bounds=bounds,
     )
 
 

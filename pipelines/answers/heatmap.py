@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
 
-from pipelines.answers.demand import chosen, measure, rank
-from pipelines.answers.evidence import Evidence, gather, no_use
+from pipelines.answers.demand import one_pool
+from pipelines.answers.evidence import Evidence
 from pipelines.answers.footer import Footer, footer_of
+from pipelines.answers.missing import missing
 from pipelines.answers.question import Question
 from pipelines.answers.wording import count, safe, share
 from warehouse.errors import Problem
@@ -63,14 +64,9 @@ def answer(question: Question, measure_by: str = "maximum", evidence: Evidence |
     """
     if measure_by not in MEASURES:
         raise Problem(f"unknown measure {measure_by!r}", f"give one of {', '.join(MEASURES)}")
-    found = evidence or gather(replace(question, application=""))
-    demand = measure(question, found)
-    ranking = rank(demand)
-    if ranking.is_empty():
-        raise no_use(question, found)
-    pool = demand.of(chosen(demand, ranking))
-    row = ranking.filter(pl.col("pool") == pool.curve.collect()["entitlement"][0]).row(0, named=True)
-    hours = by_hour_of_week(pool.curve, question.zone, question.start, question.end).collect()
+    pool = one_pool(question, evidence)
+    row, bounds = pool.row, missing(pool)
+    hours = by_hour_of_week(pool.demand.curve, question.zone, question.start, question.end).collect()
     busiest = _busiest(hours, measure_by)
     return Heatmap(
         **{name: row[name] for name in ("pool", "name", "key", "unit", "owned")},
@@ -78,10 +74,10 @@ def answer(question: Question, measure_by: str = "maximum", evidence: Evidence |
         hours=hours,
         busiest=busiest,
         claims={
-            "busiest": _claim_busiest(row, busiest),
+            "busiest": _claim_busiest(row, busiest) + bounds.claim,
             "quiet": _claim_quiet(row, hours),
         },
-        footer=footer_of(question, found),
+        footer=footer_of(question, pool.demand.found, bounds=bounds.words),
         results={
             "pool": row["pool"],
             "key": row["key"],

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from pipelines.answers.demand import Demand, chosen, is_shared, measure, rank
-from pipelines.answers.evidence import Evidence, gather, no_use
+from pipelines.answers.demand import Demand, Pool, is_shared, one_pool
+from pipelines.answers.evidence import Evidence
 from pipelines.answers.footer import Footer, footer_of
+from pipelines.answers.missing import Missing, missing
+from pipelines.answers.peak_witness import witnesses_at
 from pipelines.answers.question import Question
 from pipelines.answers.wording import count, safe
-from warehouse import frames
 from warehouse.metrics.averages import average_demand
-from warehouse.metrics.concurrency import witnesses
 from warehouse.metrics.percentiles import daily_peaks, minutes_at_or_above, percentiles
 from warehouse.periods import day_bounds, union
 
@@ -50,7 +50,7 @@ class PeakDemand:
     covering
         Percent of business time -> the licenses that cover it.
     witnesses
-        Who was in use at the peak: person, host (pseudonyms), office, application, project, state, since.
+        Who was in use at the peak: what `peak_witness.witnesses_at` gives.
     claims
         Markdown sentences: "ranking", "peak", "days", "duration", "witnesses".
     """
@@ -76,36 +76,32 @@ class PeakDemand:
     results: dict[str, object]
 
 
-def answer(question: Question, evidence: Evidence | None = None) -> PeakDemand:
+def answer(question: Question, evidence: Evidence | None = None, *, with_bounds: bool = True) -> PeakDemand:
     """Measure the demand of every license pool, and one in detail.
 
     Parameters
     ----------
     evidence
-        What `gather` gave for the same question without an application, where several answers share it: a
-        pool may hold more applications than the one that is asked for.
+        What `gather` gave for the same question without an application, where several answers share it.
+    with_bounds
+        False spares looking for what silent machines would change about the peak.
 
     Raises
     ------
     Problem
         The window holds no use, or none of the application.
     """
-    found = evidence or gather(replace(question, application=""))
-    demand = measure(question, found)
-    ranking = rank(demand)
-    if ranking.is_empty():
-        raise no_use(question, found)
-    return _detail(demand.of(chosen(demand, ranking)), ranking)
+    pool = one_pool(question, evidence)
+    return _detail(pool, missing(pool) if with_bounds else None)
 
 
-def _detail(demand: Demand, ranking: pl.DataFrame) -> PeakDemand:
-    question = demand.question
-    row = ranking.filter(pl.col("pool") == demand.curve.collect()["entitlement"][0]).row(0, named=True)
+def _detail(pool: Pool, bounds: Missing | None) -> PeakDemand:
+    question, demand, row, ranking = pool.demand.question, pool.demand, pool.row, pool.ranking
     by_day = _by_day(demand)
     step, trend = _trend(by_day)
     hours = union(demand.hours)
     covering = {p: int(percentiles(demand.curve, hours, p).collect()["demand"][0]) for p in PERCENTILES}
-    seen = _witnesses(demand, row["first_reached"])
+    seen = witnesses_at(pool, row["first_reached"])
     return PeakDemand(
         ranking=ranking,
         shared=ranking.filter(is_shared()),
@@ -122,13 +118,15 @@ def _detail(demand: Demand, ranking: pl.DataFrame) -> PeakDemand:
         witnesses=seen,
         claims={
             "ranking": _claim_ranking(ranking.filter(is_shared())),
-            "peak": _claim_peak(question, row),
-            "days": _claim_days(row, by_day),
-            "duration": _claim_duration(row, covering),
+            "peak": _claim_peak(question, row) + (bounds.claim if bounds else ""),
+            "days": _claim_days(demand, row, by_day),
+            "duration": _claim_duration(demand, row, covering),
             "witnesses": _claim_witnesses(row, seen),
         },
-        footer=footer_of(question, demand.found, calendar=demand.calendar),
-        results=_results(question, row),
+        footer=footer_of(
+            question, demand.found, calendar=demand.calendar, bounds=bounds.words if bounds else ""
+        ),
+        results=_results(question, row) | (bounds.results if bounds else {}),
     )
 
 
@@ -163,28 +161,6 @@ def _peak_day(demand: Demand, at: datetime) -> pl.DataFrame:
     closing = inside["demand"][-1] if inside.height else opening
     edges = pl.DataFrame({"at": [start, end], "demand": [opening, closing]}, schema=changes.schema)
     return pl.concat([edges[:1], inside, edges[1:]])
-
-
-def _witnesses(demand: Demand, at: datetime) -> pl.DataFrame:
-    question, pool = demand.question, demand.curve.select("entitlement").first()
-    mine = demand.owned.members.lazy().join(pool, on="entitlement").select("application")
-    sessions = demand.found.sessions.with_columns(pl.col("application").cast(pl.String)).join(
-        mine, on="application", how="semi"
-    )
-    names = frames.applications(question.engine).select(pl.col("application").cast(pl.String), "name")
-    return (
-        witnesses(demand.found.stated, sessions, question.basis, at)
-        .join(names, on="application", how="left", maintain_order="left")
-        .join(_projects(question, at), on="session", how="left", maintain_order="left")
-        .select("person", "host", "office", pl.col("name").alias("application"), "project", "state", "since")
-        .collect()
-    )
-
-
-def _projects(question: Question, at: datetime) -> pl.LazyFrame:
-    """Find the project in force for each session; a later entry outranks an earlier one."""
-    entries = frames.project_entries(question.engine, at, at + timedelta(milliseconds=1))
-    return entries.sort("entry").group_by("session").agg(pl.col("project").last())
 
 
 # --- The claims --------------------------------------------------------------------------------------------
@@ -223,9 +199,9 @@ def _against(over: int) -> str:
     return "exactly what is owned" if over == 0 else f"{-over:,} fewer than are owned"
 
 
-def _claim_days(row: dict[str, Any], by_day: pl.DataFrame) -> str:
+def _claim_days(demand: Demand, row: dict[str, Any], by_day: pl.DataFrame) -> str:
     average = by_day["average"].mean()
-    words = f"In business hours **{float(str(average or 0)):,.1f}** were in use on average"
+    words = f"In {demand.hours_words} **{float(str(average or 0)):,.1f}** were in use on average"
     if row["owned"] is None:
         return f"{words}."
     above = by_day.filter(pl.col("peak") > row["owned"]).height
@@ -233,16 +209,17 @@ def _claim_days(row: dict[str, Any], by_day: pl.DataFrame) -> str:
     return f"{words}; on {above:,} of {days} the peak was above the {row['owned']:,} owned."
 
 
-def _claim_duration(row: dict[str, Any], covering: dict[int, int]) -> str:
+def _claim_duration(demand: Demand, row: dict[str, Any], covering: dict[int, int]) -> str:
     parts = [f"**{enough:,}** {row['unit']} cover {percent} %" for percent, enough in covering.items()]
-    return f"Of business hours, {' and '.join(parts)}; the whole peak needs {row['peak']:,}."
+    return f"Of {demand.hours_words}, {' and '.join(parts)}; the whole peak needs {row['peak']:,}."
 
 
 def _claim_witnesses(row: dict[str, Any], seen: pl.DataFrame) -> str:
     people, offices = (seen[column].drop_nulls().n_unique() for column in ("person", "office"))
+    places = f" in {count(offices, 'office')}" if offices else ""
     return (
-        f"At that moment {count(seen.height, 'session')} of {count(people, 'person', 'people')} in "
-        f"{count(offices, 'office')} made up the {row['peak']:,}. Names are pseudonyms."
+        f"At that moment {count(seen.height, 'session')} of {count(people, 'person', 'people')}{places} made "
+        f"up the {row['peak']:,}. Names are pseudonyms."
     )
 
 

@@ -13,6 +13,11 @@ def count(number: int, one: str, many: str = "") -> str:
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
+def enough(number: int) -> str:
+    """Write how many are enough: 1 is enough, 12 are enough."""
+    return f"{number:,} {'is' if number == 1 else 'are'} enough"
+
+
 def hours(number: float) -> str:
     """Write hours: 12,345 hours; below 100 with one decimal."""
     return f"{number:,.0f} hours" if number >= 100 else f"{number:,.1f} hours"

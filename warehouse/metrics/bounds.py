@@ -15,7 +15,7 @@ import polars as pl
 from warehouse.metrics.averages import with_use
 from warehouse.metrics.concurrency import APART, curve, group_of, intervals, peak
 from warehouse.metrics.states import StateEnum
-from warehouse.metrics.utilization import BLIND, host_workdays
+from warehouse.metrics.utilization import BLIND
 from warehouse.periods import INSTANT, check_window, clip, union
 
 LOOK_BACK = timedelta(days=30)
@@ -55,14 +55,12 @@ class Counting:
         )
 
 
-def silent_hosts(  # noqa: PLR0913, PLR0917 - evidence, how it is counted, and what there was to watch
+def silent_hosts(  # noqa: PLR0913, PLR0917 - evidence, how it is counted, and what was watched when
     stated: pl.LazyFrame,
     sessions: pl.LazyFrame,
     counting: Counting,
+    workdays: pl.DataFrame,
     watches: pl.LazyFrame,
-    hosts: pl.LazyFrame,
-    offices: pl.LazyFrame,
-    holidays: pl.LazyFrame,
     start: datetime,
     end: datetime,
 ) -> pl.LazyFrame:
@@ -78,8 +76,10 @@ def silent_hosts(  # noqa: PLR0913, PLR0917 - evidence, how it is counted, and w
     stated, sessions
         As `concurrency.intervals` takes them, `sessions` with `host`, `account` too; from `LOOK_BACK` before
         `start` on.
-    watches, hosts, offices, holidays
-        As for `utilization.fleet_coverage`; `watches` from `LOOK_BACK` before `start` on.
+    workdays
+        What `utilization.host_workdays` gives, from `LOOK_BACK` before `start` on.
+    watches
+        `host`, `start`, `end`: the stretches that were watched.
     start, end
         The window, [start, end).
 
@@ -95,12 +95,10 @@ def silent_hosts(  # noqa: PLR0913, PLR0917 - evidence, how it is counted, and w
         As `concurrency.intervals`.
     """
     check_window(start, end)
-    first = start - LOOK_BACK
-    days = host_workdays(watches, hosts, offices, holidays, first, end)
-    used = _by_host(stated, sessions, counting, first, end)
+    used = _by_host(stated, sessions, counting, start - LOOK_BACK, end)
     holders = _holders(used, counting.group)
-    means = _means(holders, used, days.filter("is_observed"))
-    silent = _without(days.filter(~pl.col("is_observed"), pl.col("end") > start), watches)
+    means = _means(holders, used, workdays.filter("is_observed"))
+    silent = _without(workdays.filter(~pl.col("is_observed"), pl.col("end") > start), watches)
     return (
         clip(silent, start, end)
         .join(holders, on="host")

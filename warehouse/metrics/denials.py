@@ -179,7 +179,7 @@ def with_free(denials: pl.LazyFrame, demand: pl.LazyFrame, capacity: pl.LazyFram
         The denials, in their order, with `free` (Int64): units less demand just before `at`; below 0 where
         more were in use than there are, null where the capacity is not known.
     """
-    group = group_of(denials.head(0).collect())
+    group = group_of(demand.head(0).collect())
     numbered = denials.with_columns(_place=pl.int_range(pl.len())).sort("at")
     before = demand.select(group, _at="at", _demand="demand").sort("_at")
     stretches = capacity.select(group, _from="start", _until="end", _units="units").sort("_from")

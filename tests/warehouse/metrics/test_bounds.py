@@ -23,10 +23,10 @@ from use_cases import (
     weekends,
 )
 
-from warehouse.metrics.bounds import Counting, peak_bounds, silent_hosts
+from warehouse.metrics.bounds import LOOK_BACK, Counting, peak_bounds, silent_hosts
 from warehouse.metrics.concurrency import peak
 from warehouse.metrics.states import BASES
-from warehouse.metrics.utilization import BLIND
+from warehouse.metrics.utilization import BLIND, host_workdays
 from warehouse.periods import INSTANT
 
 DAY_MIN = 24 * 60
@@ -122,10 +122,9 @@ def watches(*rows: tuple[str, int, float, float]) -> pl.LazyFrame:
 def silent(
     sessions: list[Session], watched: pl.LazyFrame, counting: Counting = BUSY, days: int = 5, first: int = 0
 ) -> list[Any]:
-    window = at(first * DAY_MIN), at(days * DAY_MIN)
-    found = silent_hosts(
-        stated(*sessions), described(*sessions), counting, watched, hosts("H-1"), OFFICES, HOLIDAYS, *window
-    )
+    start, end = at(first * DAY_MIN), at(days * DAY_MIN)
+    workdays = host_workdays(watched, hosts("H-1"), OFFICES, HOLIDAYS, start - LOOK_BACK, end)
+    found = silent_hosts(stated(*sessions), described(*sessions), counting, workdays, watched, start, end)
     return found.collect().rows()
 
 

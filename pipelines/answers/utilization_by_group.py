@@ -11,12 +11,13 @@ import polars as pl
 from pipelines.answers import groups
 from pipelines.answers.evidence import Evidence, codes_of, gather, no_use
 from pipelines.answers.footer import Footer, footer_of
+from pipelines.answers.group_labels import ALL, OTHER, labels
 from pipelines.answers.question import Question, no_data
 from pipelines.answers.wording import hours, listing, safe, share
 from pipelines.queries.groups import groups_of, rights_on, with_groups
 from warehouse import frames
 from warehouse.errors import Problem
-from warehouse.metrics.group_use import GROUPS, cost_shares, group_use
+from warehouse.metrics.group_use import cost_shares, group_use
 from warehouse.metrics.utilization import usage
 from warehouse.money import HOUR_MS, format_minor
 
@@ -38,8 +39,6 @@ UNKNOWN = {
     "group": "In no group",
     "version": "Unknown version",
 }
-OTHER = {**{name: f"Other {name}s" for name in GROUPS}, "application": "Other applications"}
-ALL = {name: other.replace("Other", "All") for name, other in OTHER.items()}
 SUMS = ("run_ms", "active_ms", "held_ms")
 STATES = ("active", "pause", "idle", "held", "unknown")
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
@@ -52,7 +51,7 @@ class UtilizationByGroup:
     Attributes
     ----------
     by
-        What people and sessions are grouped by: any of GROUPS.
+        What people and sessions are grouped by: any of `group_use.GROUPS`.
     rows
         One row per group and application, most run hours first: `by`..., name (of the application), people
         (Int64, null in a row of several groups), run_hours, active_hours, active_share (active / run without
@@ -91,8 +90,8 @@ def answer(
     question
         Its basis is the time by which cost is divided.
     by
-        Any of GROUPS, with commas between: the department and the office of the person, the groups of the
-        directory, at the session's start; the version of the application.
+        Any of `group_use.GROUPS`, with commas between: the department and the office of the person, the
+        groups of the directory, all at the session's start; the version of the application.
     evidence
         What `gather` gave for the same question without an application, where several answers share it: a
         right that covers several applications is divided over the use of all.
@@ -105,10 +104,10 @@ def answer(
     asked = groups_of(by)
     found = _grouped(question, asked, evidence or gather(replace(question, application="")))
     mine = _of(question, found)
-    labels = _labels(question, asked, mine)
+    named = _labels(question, asked, mine)
     cells = group_use(found.stated, found.sessions, asked, question.start, question.end).collect()
-    costs, undivided = _costs(question, asked, cells, labels)
-    rows = _rows(asked, cells, labels, costs)
+    costs, undivided = _costs(question, asked, cells, named)
+    rows = _rows(asked, cells, named, costs)
     once = replace(mine, sessions=mine.sessions.unique("session", maintain_order=True))
     timed = {name: _by_time(question, once, name) for name in ("weekday", "hour")}
     return UtilizationByGroup(
@@ -166,66 +165,26 @@ def _of(question: Question, found: Evidence) -> Evidence:
     return Evidence(stated.lazy(), kept.lazy(), rows)
 
 
-# --- Groups of at least five -------------------------------------------------------------------------------
+# --- Rows of at least five people -------------------------------------------------------------------------
 
 
 def _labels(question: Question, by: Sequence[str], mine: Evidence) -> pl.DataFrame:
-    """Say under which names each application and group is shown: `application`, `by`..., `_of`..., `_alone`.
-
-    What fewer than five people used is folded from the outermost level in, each time with the smallest of
-    five, and no total is shown beside its parts: nothing that is left out can be worked out.
-    """
-    levels, window = ["application", *by], (question.start, question.end)
-    whole = group_use(mine.stated, mine.sessions, [], *window).collect()
-    if whole.filter(pl.col("people") >= groups.SMALLEST).is_empty():
-        raise _too_few(question)
-    shown: dict[tuple[str, ...], tuple[str, ...]] = {(): ()}
-    for depth, level in enumerate(levels):
-        used = group_use(mine.stated, mine.sessions, by[:depth], *window).collect()
-        shown = {
-            (*parent, name): (*shown[parent], label)
-            for parent, children in _children(used, levels[: depth + 1])
-            for name, label in _shown_as(children, level, is_alone=parent == shown[parent]).items()
-        }
+    """Say under which names each application and group is shown, the applications by name."""
+    found = labels(mine.stated, mine.sessions, by, question.start, question.end)
+    if found.is_empty():
+        raise Problem(
+            f"No application was used by {groups.SMALLEST} people or more from {question.first_day} to "
+            f"{question.end_day}, and a report by group shows no figures of fewer",
+            "choose a longer window",
+        )
     names = dict(frames.applications(question.engine).select("application", "name").collect().iter_rows())
-    rows = [
-        (*path, names.get(first, first), *rest, path == (first, *rest))
-        for path, (first, *rest) in shown.items()
-    ]
-    return pl.DataFrame(rows, [*levels, *(f"_of_{level}" for level in levels), "_alone"], orient="row")
+    return found.with_columns(pl.col("_of_application").replace(names))
 
 
-def _too_few(question: Question) -> Problem:
-    return Problem(
-        f"No application was used by {groups.SMALLEST} people or more from {question.first_day} to "
-        f"{question.end_day}, and a report by group shows no figures of fewer",
-        "choose a longer window",
-    )
-
-
-def _children(used: pl.DataFrame, levels: Sequence[str]) -> list[tuple[tuple[str, ...], pl.DataFrame]]:
-    """Give what stands under each parent, named by the last level."""
-    *parents, own = levels
-    named = used.with_columns(name=pl.col(own))
-    if not parents:
-        return [((), named)]
-    parts = named.partition_by(parents, as_dict=True, maintain_order=True)
-    return [(tuple(map(str, parent)), part) for parent, part in parts.items()]
-
-
-def _shown_as(children: pl.DataFrame, level: str, *, is_alone: bool) -> dict[str, str]:
-    """Give each name the one that it is shown under: its own only if its parent stands for itself."""
-    large: list[str] = []
-    if is_alone:
-        large = groups.at_least_five(children, SUMS, other="").drop_nulls("people")["name"].to_list()
-    rest = (OTHER if large else ALL)[level]
-    return {name: name if name in large else rest for name in children["name"]}
-
-
-def _rows(by: Sequence[str], cells: pl.DataFrame, labels: pl.DataFrame, costs: pl.DataFrame) -> pl.DataFrame:
+def _rows(by: Sequence[str], cells: pl.DataFrame, named: pl.DataFrame, costs: pl.DataFrame) -> pl.DataFrame:
     keys = [*by, "name"]
     summed = (
-        _as_shown(by, cells, labels)
+        _as_shown(by, cells, named)
         .group_by(keys)
         .agg(
             people=pl.when(pl.col("_alone").all()).then(pl.col("people").sum()),
@@ -253,9 +212,9 @@ def _rows(by: Sequence[str], cells: pl.DataFrame, labels: pl.DataFrame, costs: p
     )
 
 
-def _as_shown(by: Sequence[str], frame: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
+def _as_shown(by: Sequence[str], frame: pl.DataFrame, named: pl.DataFrame) -> pl.DataFrame:
     """Put the names that are shown in the place of those that there are, and `name` for the application."""
-    return frame.join(labels, on=["application", *by]).with_columns(
+    return frame.join(named, on=["application", *by]).with_columns(
         *(pl.col(f"_of_{name}").alias(name) for name in by), pl.col("_of_application").alias("name")
     )
 
@@ -264,7 +223,7 @@ def _as_shown(by: Sequence[str], frame: pl.DataFrame, labels: pl.DataFrame) -> p
 
 
 def _costs(
-    question: Question, by: Sequence[str], cells: pl.DataFrame, labels: pl.DataFrame
+    question: Question, by: Sequence[str], cells: pl.DataFrame, named: pl.DataFrame
 ) -> tuple[pl.DataFrame, dict[str, int]]:
     """Divide the rights of the window's last day; also give the cost, by currency, of those nobody used."""
     rights = _rights(question)
@@ -275,7 +234,7 @@ def _costs(
     touched = covers.filter(pl.col("application").cast(pl.String).is_in(used.implode()))
     idle = rights.join(touched, on="entitlement", how="anti").drop_nulls("unit_cost_minor")
     costs = (
-        _as_shown(by, divided, labels)
+        _as_shown(by, divided, named)
         .group_by(*by, "name", "currency")
         .agg(pl.col("cost_minor").sum())
         .sort("cost_minor", *by, "name", "currency", descending=[True, *(False for _ in (*by, 0, 0))])

@@ -122,6 +122,20 @@ def test_a_person_in_two_groups_counts_in_each(departments: Engine) -> None:
     )
 
 
+def test_a_name_that_two_directories_know_says_of_which_it_is(week: Engine) -> None:
+    known = {"id": [1, 2, 3], "source": ["", "ldap", ""], "name": ["Staff", "Staff", "Rest"]}
+    append(week, "directory_group", pl.DataFrame(known))
+    members = [(1, n) for n in range(1, 7)] + [(group, n) for group in (2, 3) for n in range(1, 6)]
+    frame = pl.DataFrame(members, ["directory_group_id", "person_id"], orient="row")
+    append(week, "membership", frame.with_columns(valid_from_on=pl.lit(SINCE)))
+    asked = {"by": "group", "application": "cad", "start": "2026-10-05", "end": "2026-10-06"}
+    assert query(week, "hours_by_group", asked) == [
+        {"group": "Rest", "application": "cad", "hours_by_group": 10.0},
+        {"group": "Staff (a file)", "application": "cad", "hours_by_group": 12.0},
+        {"group": "Staff (ldap)", "application": "cad", "hours_by_group": 10.0},
+    ]
+
+
 def test_a_log_without_people_says_what_is_missing(week: Engine) -> None:
     with week.begin() as connection:
         connection.execute(text("UPDATE segment SET attention = 6"))

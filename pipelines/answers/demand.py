@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from pipelines.answers.evidence import Evidence, gather, no_use
-from pipelines.answers.owned import SHARED_METRICS, UNITS, Owned, owned_on
+from pipelines.answers.owned import SHARED_METRICS, TOKENS, UNITS, Owned, owned_on
 from pipelines.answers.question import AS_LICENSED, Question
 from warehouse import frames
 from warehouse.metrics.concurrency import MINUTE_MS, curve, intervals, peak
@@ -161,7 +161,8 @@ class Pool:
 
 def owned_steps(question: Question, pool: str) -> list[tuple[date, date, int | None]]:
     """Say how much of a pool was owned when: (first day, first day no longer, quantity; None: nothing)."""
-    rights = frames.entitlements(question.engine).select("valid_from", "valid_to").collect()
+    of_pool = pl.col("product") == pool.removesuffix(TOKENS)
+    rights = frames.entitlements(question.engine).filter(of_pool).select("valid_from", "valid_to").collect()
     changes = {day for name in rights.columns for day in rights[name].drop_nulls()}
     inside = sorted(day for day in changes if question.first_day < day < question.end_day)
     edges = [question.first_day, *inside, question.end_day]

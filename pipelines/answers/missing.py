@@ -54,8 +54,9 @@ class Missing:
         if self.lower == self.upper:
             return ""
         return (
-            f" While data are missing, that is the least it can have been: with time that nobody watched "
-            f"counted as use, and silent machines at their own mean, it was **at most {self.upper:,}**."
+            f" While data are missing, the peak lies **between {self.lower:,} and {self.upper:,}**: the first "
+            "is what is known; for the second, time that nobody watched counts as use, and silent machines "
+            "count at their own mean."
         )
 
 

@@ -11,6 +11,9 @@ from sqlalchemy import Engine
 from warehouse import frames
 from warehouse.metrics.consumption import KEY_OF_METRIC
 
+TOKENS = ":token"
+"""Ends the name of a pool of tokens."""
+
 SHARED_METRICS = ("concurrent", "token")
 """Licenses that one person may use after the other: their peak is the need. A seat cannot be shared."""
 
@@ -72,7 +75,7 @@ def _in_force(day: date) -> pl.Expr:
 
 def _pool() -> pl.Expr:
     """Name the pool of a right: tokens are no seats, so a product that has both is two pools."""
-    return pl.when(pl.col("metric") == "token").then(pl.col("product") + ":token").otherwise("product")
+    return pl.when(pl.col("metric") == "token").then(pl.col("product") + TOKENS).otherwise("product")
 
 
 def _pools(rights: pl.DataFrame) -> pl.DataFrame:

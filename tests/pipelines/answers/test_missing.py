@@ -60,7 +60,10 @@ def test_a_machine_that_was_silent_today_counts_for_its_mean_of_the_days_before_
 def test_the_report_says_it_in_its_claim_its_footer_and_its_results(week: Engine) -> None:
     change(week, *SILENT_ON_FRIDAY)
     found = peak_demand.answer(ask(week, application="cad", **FRIDAY, now=NOW))
-    assert found.claims["peak"].endswith("and silent machines at their own mean, it was **at most 6**.")
+    assert found.claims["peak"].endswith(
+        "While data are missing, the peak lies **between 5 and 6**: the first is what is known; for the "
+        "second, time that nobody watched counts as use, and silent machines count at their own mean."
+    )
     assert dict(found.footer.lines())["Peak, with what is missing"].startswith("5 is certain, 6 is possible")
     assert found.results["peak_upper_bound"] == 6
     spared = peak_demand.answer(ask(week, application="cad", **FRIDAY, now=NOW), with_bounds=False)

@@ -8,10 +8,12 @@ import plotly.graph_objects as go
 from great_tables import GT
 from IPython.display import Markdown, display
 
+from apps.tiles import Tiles
+
 PLOTLY = "application/vnd.plotly.v1+json"
 
 
-def show(*parts: str | go.Figure | GT) -> None:
+def show(*parts: str | go.Figure | GT | Tiles) -> None:
     """Put parts on the page in their order; text is Markdown."""
     for part in parts:
         if isinstance(part, go.Figure):
@@ -19,6 +21,8 @@ def show(*parts: str | go.Figure | GT) -> None:
             display({PLOTLY: part.to_plotly_json()}, raw=True)
         elif isinstance(part, GT):
             display({"text/html": _html(part)}, raw=True)
+        elif isinstance(part, Tiles):
+            display({"text/html": part.html}, raw=True)
         else:
             display(Markdown(part))
 

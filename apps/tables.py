@@ -29,9 +29,13 @@ def table(frame: pl.DataFrame, headings: Mapping[str, str], *, rows: int = 15, z
         IANA zone in which instants are shown.
     """
     local = cs.datetime().dt.convert_time_zone(zone).dt.strftime("%Y-%m-%d %H:%M")
-    shown = frame.select(list(headings)).head(rows).with_columns(local)
+    shown = frame.select(list(headings)).head(rows).with_columns(local).pipe(_unbroken_amounts)
     drawn = GT(shown).cols_label(cases=dict(headings)).sub_missing(missing_text=NOTHING)
-    drawn = _with_formats(drawn, shown).tab_style(style.css("white-space: nowrap"), loc.body(_narrow(shown)))
+    narrow = _narrow(shown)
+    drawn = _with_formats(drawn, shown).tab_style(style.css("white-space: nowrap"), loc.body(narrow))
+    # Beside columns that never break, a phone would leave a sentence one word's width.
+    drawn = drawn.tab_style(style.css("min-width: 10em"), loc.body(_rest(shown.columns, narrow)))
+    drawn = drawn.tab_style(style.css("white-space: normal"), loc.body(_with_several(shown)))
     if frame.height > rows:
         drawn = drawn.tab_source_note(_left_out(frame.height - rows))
     return _with_style(drawn)
@@ -62,6 +66,8 @@ def _with_formats(drawn: GT, frame: pl.DataFrame) -> GT:
 
 
 AMOUNTS = (
+    "idle_cost",
+    "recovered",
     "amount",
     "adjustment",
     "quantity",
@@ -77,6 +83,18 @@ AMOUNTS = (
     "saved",
 )
 """Columns of text that reads as a number: 1,234.50 EUR."""
+
+
+def _unbroken_amounts(frame: pl.DataFrame) -> pl.DataFrame:
+    """Keep each amount with its currency, so that a cell of several breaks between them."""
+    kept = (pl.col(name).str.replace_all(r"(\d) ", "${1}\u00a0") for name in _with_several(frame))
+    return frame.with_columns(kept)
+
+
+def _with_several(frame: pl.DataFrame) -> list[str]:
+    """Find the columns of amounts with a cell of more than one currency."""
+    texts = frame.select(cs.by_name(*AMOUNTS, require_all=False) & cs.string())
+    return [text.name for text in texts if text.str.contains(", ", literal=True).any()]
 
 
 def _narrow(frame: pl.DataFrame) -> list[str]:

@@ -61,6 +61,7 @@ def test_the_reports_are_these() -> None:
         "contract_calendar",
         "denials",
         "e2p_charges",
+        "executive_summary",
         "fleet_coverage",
         "heatmap",
         "idle_definition",

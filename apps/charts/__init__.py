@@ -6,6 +6,7 @@ Every chart is a function of one of the modules beside; style.py says how all of
 
 from apps.charts.by_state import use_by_state
 from apps.charts.charges import charges_by_project
+from apps.charts.costs import idle_cost
 from apps.charts.demand import concurrent_use, demand_and_owned, peak_and_average, use_duration
 from apps.charts.denials import denials, denials_over_time
 from apps.charts.fleet import fleet_grid
@@ -46,6 +47,7 @@ __all__ = [
     "fleet_grid",
     "harvest_funnel",
     "heatmap",
+    "idle_cost",
     "idle_definitions",
     "minutes_short",
     "peak_and_average",

@@ -256,3 +256,18 @@ def test_the_heatmap_has_a_column_for_each_day_and_a_row_for_each_hour() -> None
     (drawn,) = data(charts.heatmap(frame, measure="mean"))
     assert (drawn["x"][0], drawn["y"][23], drawn["z"][0][0], drawn["z"][23][6]) == ("Mon", "23:00", 1.5, 2.5)
     assert drawn["z"][5][5] is None
+
+
+def test_idle_cost_has_a_bar_for_each_license_with_its_amount() -> None:
+    frame = pl.DataFrame(
+        {
+            "name": ["Drawing", "Office"],
+            "amount_minor": [2877, 5],
+            "amount": ["28.77 EUR", "0.05 EUR"],
+            "label": ["28.77 EUR, 25 % of its cost", "0.05 EUR, 1 % of its cost"],
+        }
+    )
+    figure = charts.idle_cost(frame)
+    assert [bar["x"] for bar in data(figure)] == [[2877, 5]]
+    assert labels(figure)[0] == "<b>Drawing</b>  28.77 EUR, 25 % of its cost"
+    assert [bar["x"] for bar in data(charts.idle_cost(frame, rows=1))] == [[2877]]

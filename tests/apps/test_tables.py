@@ -58,3 +58,10 @@ def test_rows_left_out_are_counted() -> None:
 def test_a_footer_is_a_table_of_labels_and_values() -> None:
     html = tables.footer([("Basis", "busy"), ("Rows read", "<3> sessions")]).as_raw_html()
     assert [text for _, text in cells(html)] == ["Basis", "busy", "Rows read", "&lt;3&gt; sessions"]
+
+
+def test_a_cell_of_two_currencies_breaks_between_the_amounts_alone() -> None:
+    frame = pl.DataFrame({"recovered": ["1,200.00 EUR, 7.00 USD"], "idle_cost": ["7.00 USD"]})
+    html = tables.table(frame, {"recovered": "Recovered", "idle_cost": "Idle cost"}).as_raw_html()
+    assert [text for _, text in cells(html)] == ["1,200.00\u00a0EUR, 7.00\u00a0USD", "7.00 USD"]
+    assert html.count("white-space: normal") == 1

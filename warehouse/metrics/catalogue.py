@@ -24,6 +24,7 @@ from warehouse.metrics.group_use import cost_shares, group_use
 from warehouse.metrics.growth import trend
 from warehouse.metrics.hourly import hourly_usage
 from warehouse.metrics.idle_definitions import idle_definitions
+from warehouse.metrics.license_cost import idle_cost, license_cost, recovered
 from warehouse.metrics.license_mix import cheapest_mix
 from warehouse.metrics.licenses import position, renewals, unused
 from warehouse.metrics.percentiles import (
@@ -818,6 +819,36 @@ CATALOGUE: dict[str, Metric] = {
         "true-up, given back as far as the step-down allows.",
         term,
         "cost_minor",
+    ),
+    "license_cost": Metric(
+        "License cost",
+        "minor units of currency",
+        0,
+        "entitlement, and window",
+        "Quantity x unit cost a year x days in force in the window / 365, rounded half away from zero to the "
+        "minor unit. Empty where the contract names no cost.",
+        license_cost,
+        "cost_minor",
+    ),
+    "idle_cost": Metric(
+        "Idle cost",
+        "minor units of currency",
+        0,
+        "license, currency, and window",
+        "License cost x the idle share of the run time of its applications: what was paid for time in which "
+        "they were open and nobody was at work. Empty where nothing was open or attention was never seen.",
+        idle_cost,
+        "idle_cost_minor",
+    ),
+    "recovered": Metric(
+        "Recovered by E2P",
+        "minor units of currency",
+        0,
+        "license and currency",
+        "What closed billing runs charged projects for the use of its applications; lines held or written "
+        "off are not in it. Amounts in two currencies are never added.",
+        recovered,
+        "recovered_minor",
     ),
     # --- Charges
     "billed": Metric(

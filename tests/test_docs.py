@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -60,6 +61,13 @@ def test_the_page_of_commands_is_the_one_that_make_docs_writes(tmp_path: Path) -
     typer_docs = [sys.executable, "-m", "typer", "apps.cli", "utils", "docs", "--name", "process-meter"]
     subprocess.run([*typer_docs, "--output", str(written)], cwd=ROOT, check=True, capture_output=True)
     assert written.read_text(encoding="utf-8") == (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)
+def test_every_report_is_listed_with_its_own_question(path: Path) -> None:
+    page = (ROOT / "docs" / "reports.md").read_text(encoding="utf-8")
+    title = json.loads(path.read_text(encoding="utf-8"))["cells"][0]["source"][0].strip().removeprefix("# ")
+    assert f"| {path.stem} | {title} |" in page
 
 
 def test_the_glossary_explains_every_state_basis_and_attention() -> None:

@@ -31,11 +31,12 @@ def table(frame: pl.DataFrame, headings: Mapping[str, str], *, rows: int = 15, z
     local = cs.datetime().dt.convert_time_zone(zone).dt.strftime("%Y-%m-%d %H:%M")
     shown = frame.select(list(headings)).head(rows).with_columns(local).pipe(_unbroken_amounts)
     drawn = GT(shown).cols_label(cases=dict(headings)).sub_missing(missing_text=NOTHING)
-    narrow = _narrow(shown)
+    several = _with_several(shown)
+    narrow = _rest(_narrow(shown), several)
     drawn = _with_formats(drawn, shown).tab_style(style.css("white-space: nowrap"), loc.body(narrow))
     # Beside columns that never break, a phone would leave a sentence one word's width.
-    drawn = drawn.tab_style(style.css("min-width: 10em"), loc.body(_rest(shown.columns, narrow)))
-    drawn = drawn.tab_style(style.css("white-space: normal"), loc.body(_with_several(shown)))
+    drawn = drawn.tab_style(style.css("min-width: 10em"), loc.body(_rest(shown.columns, [*narrow, *several])))
+    drawn = drawn.tab_style(style.css("white-space: normal; min-width: 8em"), loc.body(several))
     if frame.height > rows:
         drawn = drawn.tab_source_note(_left_out(frame.height - rows))
     return _with_style(drawn)

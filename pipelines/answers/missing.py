@@ -54,9 +54,9 @@ class Missing:
         if self.lower == self.upper:
             return ""
         return (
-            f" While data are missing, the peak lies **between {self.lower:,} and {self.upper:,}**: the first "
-            "is what is known; for the second, time that nobody watched counts as use, and silent machines "
-            "count at their own mean."
+            f" While data are missing, the peak lies **between {self.lower:,} and {self.upper:,}**: the "
+            "first is what is known; for the second, time that nobody watched counts as use, and silent "
+            "machines count at their own mean."
         )
 
 

@@ -359,8 +359,9 @@ SPOILED = {
 
 @pytest.mark.parametrize("spoil", SPOILED, ids=lambda spoil: spoil.__name__.strip("_"))
 def test_a_spoiled_mirror_is_not_read_which_is_said_once_and_the_next_update_makes_it_whole(
-    engine: Engine, spoil: Any, caplog: pytest.LogCaptureFixture
+    engine: Engine, spoil: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(reading, "_said", set())  # of the tests before
     furnish(engine)
     whole_session(engine, 1, NEW_YEAR_MS, NEW_YEAR_MS + DAY_MS)
     mirror.update(engine)

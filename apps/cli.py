@@ -12,7 +12,18 @@ from typing import Annotated
 import typer
 
 from apps.commands import apps as apps_commands
-from apps.commands import billing, demo, extracts, imports, manager, masterdata, query, report, warehouse
+from apps.commands import (
+    billing,
+    demo,
+    extracts,
+    harvest,
+    imports,
+    manager,
+    masterdata,
+    query,
+    report,
+    warehouse,
+)
 from warehouse.errors import Problem
 
 app = typer.Typer(
@@ -50,6 +61,7 @@ app.command(
     epilog="Example: process-meter export usage --from 2026-10-01 --to 2026-11-01 --out october.parquet",
 )(extracts.export)
 app.add_typer(billing.app, name="billing")
+app.add_typer(harvest.app, name="harvest")
 app.add_typer(apps_commands.app, name="apps")
 for name, commands in masterdata.apps.items():
     app.add_typer(commands, name=name)

@@ -63,6 +63,7 @@ def test_the_reports_are_these() -> None:
         "e2p_charges",
         "executive_summary",
         "fleet_coverage",
+        "harvest_ledger",
         "heatmap",
         "idle_definition",
         "negotiation_pack",

@@ -656,6 +656,17 @@ assignment = Table(  # one row per seat given to a person or a host, and stretch
     CheckConstraint("(person_id IS NULL) <> (host_id IS NULL)", name="one_holder"),
 )
 
+harvest_event = Table(  # one row per step on the way of a seat back; never edited
+    "harvest_event",
+    metadata,
+    _id(),
+    _ref("assignment", index=True),
+    _text("step"),  # propose, notice, keep, release, approve, reclaim
+    _text("actor"),
+    _text("reason"),
+    _int("at_ms"),
+)
+
 vendor_count = Table(  # one row per product, source, unit and interval or day that a vendor's export counts
     "vendor_count",
     metadata,

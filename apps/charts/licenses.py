@@ -117,8 +117,8 @@ def contract_calendar(frame: pl.DataFrame, *, today: date, rows: int = 30) -> go
     Parameters
     ----------
     frame
-        One row per contract, the first to end first: `product`, `contract`, `starts`, `ends` (Date; null: no
-        end is known) and `notice_on` (Date or null).
+        One row per contract, the first to end first: `product`, `starts`, `ends` (Date; null: none known)
+        and `notice_on` (Date or null).
     today
         Marked by a line; what ended before is not drawn.
     rows
@@ -129,7 +129,7 @@ def contract_calendar(frame: pl.DataFrame, *, today: date, rows: int = 30) -> go
     earliest = today - timedelta(days=365)
     ends = [end or latest for end in shown["ends"]]
     starts = [max(start, earliest) for start in shown["starts"]]
-    labels = [_calendar_label(*row) for row in shown.select("contract", "ends", "notice_on").iter_rows()]
+    labels = [_calendar_label(*row) for row in shown.select("ends", "notice_on").iter_rows()]
     figure = bar_figure(shown["product"], labels)
     figure.add_bar(
         **bar(
@@ -150,7 +150,7 @@ def contract_calendar(frame: pl.DataFrame, *, today: date, rows: int = 30) -> go
         hovertemplate="%{x|%Y-%m-%d}<extra></extra>",
     )
     figure.add_vline(x=today.isoformat(), line={"color": INK, "width": 1, "dash": "dash"})
-    note(figure, today.isoformat(), 1, "today", yref="paper", xanchor="left", yanchor="top")
+    note(figure, today.isoformat(), 0, "today", yref="paper", xanchor="left", yanchor="bottom")
     figure.update_layout(xaxis={"type": "date", "rangemode": "normal", "tickformat": "%b %Y"})
     return figure
 
@@ -158,10 +158,9 @@ def contract_calendar(frame: pl.DataFrame, *, today: date, rows: int = 30) -> go
 DAY_MS = 86_400_000
 
 
-def _calendar_label(contract: str | None, ends: date | None, notice_on: date | None) -> str:
+def _calendar_label(ends: date | None, notice_on: date | None) -> str:
     end = f"ends {ends}" if ends else "no end known"
-    notice = f"notice by {notice_on}" if notice_on else "no notice date known"
-    return f"{contract or 'no contract number'}: {end}, {notice}"
+    return f"{end}, notice by {notice_on}" if notice_on else f"{end}, no notice date"
 
 
 def harvest_funnel(frame: pl.DataFrame) -> go.Figure:

@@ -194,7 +194,8 @@ def _claim_risk(near: pl.DataFrame, months: int) -> str:
     first = near.sort("money_at_risk_minor", descending=True, nulls_last=True).row(0, named=True)
     return (
         f"The contracts that end within {count(months, 'month')} hold **{listing(sums)} a year** beyond the "
-        f"need; most of it in {safe(first['product'])}: {first['quantity']:,} owned, {first['need_95']:,} needed."
+        f"need; most of it in {safe(first['product'])}: {first['quantity']:,} owned, {first['need_95']:,} "
+        "needed."
     )
 
 
@@ -202,4 +203,5 @@ def _claim_incomplete(incomplete: pl.DataFrame) -> str:
     if incomplete.is_empty():
         return "Every contract has an end, a cost, a notice date and a number."
     lacks = "lacks" if incomplete.height == 1 else "lack"
-    return f"**{count(incomplete.height, 'contract')}** {lacks} something; what is missing is left out of all money."
+    counted = count(incomplete.height, "contract")
+    return f"**{counted}** {lacks} something; what is missing is left out of all money."

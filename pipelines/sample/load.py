@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 from pipelines.sample import evidence, license_server, organization
 from pipelines.sample.people import people
 from pipelines.sample.plan import Plan
+from pipelines.sample.vendor_counts import vendor_counts
 from warehouse.store import append
 
 Progress = Callable[[str, float], None]
@@ -53,6 +54,8 @@ def load(engine: Engine, plan: Plan, progress: Progress = lambda _step, _share: 
     segments = _load_segments(engine, collected, progress)
     append(engine, "watch_interval", collected.watch_intervals)
     append(engine, "project_entry", collected.project_entries)
+    counted = vendor_counts(plan, collected.sessions, organization.accounts(staff))
+    append(engine, "vendor_count", counted)
     for table, rows in license_server.tables(plan, collected.sessions).items():
         append(engine, table, rows)
     progress("done", 1.0)

@@ -38,6 +38,7 @@ def tables(plan: Plan, staff: list[Person], watched: pl.DataFrame) -> Tables:
     watched
         Rows of `watch_interval`: they tell when each agent was last heard.
     """
+    seats = entitlements.assignments(plan, staff, len(staff) + 2)
     return {
         "organization": _organization(plan),
         "office": calendars.offices(),
@@ -62,7 +63,8 @@ def tables(plan: Plan, staff: list[Person], watched: pl.DataFrame) -> Tables:
         "task": projects.tasks(),
         "entitlement": entitlements.entitlements(plan),
         "entitlement_application": entitlements.coverage(),
-        "assignment": entitlements.assignments(plan, staff, len(staff) + 2),
+        "assignment": seats,
+        "harvest_event": entitlements.harvest_events(plan, seats),
         "rate": projects.rates(plan, _lead(staff)),
     }
 

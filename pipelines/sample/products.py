@@ -49,6 +49,7 @@ PRODUCTS = (
     Product("clashlight", "Clashlight Coordination", "Clashlight"),
     Product("foliant-office", "Foliant Office", "Foliant"),
     Product("pagewright", "Pagewright PDF", "Pagewright"),
+    Product("plumbline", "Plumbline Survey", "Plumbline"),  # nothing on the machines tells its use
 )
 PRODUCT_ID = {product.code: place for place, product in enumerate(PRODUCTS, start=1)}
 

@@ -33,8 +33,14 @@ Rows = tuple[str, str, list[tuple[Any, ...]]]
 def fill(engine: Engine, *, with_charges: bool = True) -> None:
     """Write the whole week."""
     charges = CHARGES if with_charges else ()
-    for table, columns, rows in (*ORGANIZATION, *LICENSES, *charges, *_evidence()):
-        append(engine, table, pl.DataFrame(rows, columns.split(), orient="row", infer_schema_length=None))
+    for rows in (*ORGANIZATION, *LICENSES, *charges, *_evidence()):
+        put(engine, rows)
+
+
+def put(engine: Engine, given: Rows) -> None:
+    """Write the rows of one table."""
+    table, columns, rows = given
+    append(engine, table, pl.DataFrame(rows, columns.split(), orient="row", infer_schema_length=None))
 
 
 ORGANIZATION: tuple[Rows, ...] = (

@@ -9,7 +9,7 @@ import polars as pl
 from sqlalchemy import Engine
 
 from warehouse import store
-from warehouse.frames.reading import Columns, select, select_named
+from warehouse.frames.reading import Columns, named, select, select_named, typed
 from warehouse.periods import INSTANT
 
 ENTITLEMENTS: Columns = {
@@ -50,8 +50,18 @@ ASSIGNMENTS: Columns = {
     "host_id": pl.Int64,
     "valid_from": pl.Date,
     "valid_to": pl.Date,
+    "seat": pl.Int64,
 }
 
+HARVEST_EVENTS: Columns = {
+    "seat": pl.Int64,
+    "entitlement": pl.String,
+    "holder": pl.String,
+    "step": pl.String,
+    "actor": pl.String,
+    "reason": pl.String,
+    "at": INSTANT,
+}
 VENDOR_COUNTS: Columns = {
     "product": pl.String,
     "source": pl.String,
@@ -115,11 +125,14 @@ def entitlement_applications(engine: Engine) -> pl.LazyFrame:
 
 
 def assignments(engine: Engine) -> pl.LazyFrame:
-    """Return one row per seat given to a person or to a host (pseudonyms), and stretch of days."""
+    """Return one row per seat given to a person or to a host (pseudonyms), and stretch of days.
+
+    `seat` is the number by which commands name it.
+    """
     sql = """
         SELECT entitlement.code AS entitlement, assignment.person_id AS person, assignment.person_id,
                assignment.host_id AS host, assignment.host_id, assignment.valid_from_on AS valid_from,
-               assignment.valid_to_on AS valid_to
+               assignment.valid_to_on AS valid_to, assignment.id AS seat
         FROM assignment JOIN entitlement ON entitlement.id = assignment.entitlement_id
         ORDER BY assignment.id
     """
@@ -138,3 +151,22 @@ def vendor_counts(engine: Engine) -> pl.LazyFrame:
         ORDER BY product.code, source, unit, start_ms
     """
     return select(engine, sql, VENDOR_COUNTS)
+
+
+def harvest_events(engine: Engine) -> pl.LazyFrame:
+    """Return one row per step on a seat's way back, in order.
+
+    `seat` is the number of the assignment, `holder` the pseudonym of a person or a host, `step` one of
+    propose, notice, keep, release, approve, reclaim; `actor` is who said so.
+    """
+    sql = """
+        SELECT harvest_event.assignment_id AS seat, entitlement.code AS entitlement,
+               assignment.person_id AS person, assignment.host_id AS host, harvest_event.step,
+               harvest_event.actor, harvest_event.reason, harvest_event.at_ms AS at
+        FROM harvest_event
+        JOIN assignment ON assignment.id = harvest_event.assignment_id
+        JOIN entitlement ON entitlement.id = assignment.entitlement_id
+        ORDER BY harvest_event.id
+    """
+    rows = named(engine, store.read(engine, sql), {"person": "P", "host": "H"})
+    return typed(rows.with_columns(holder=pl.coalesce("person", "host")), HARVEST_EVENTS)

@@ -123,5 +123,5 @@ def test_the_chart_draws_a_bar_for_each_contract_and_marks_its_notice(asked: Ask
     assert len(bars.x) == 3
     assert list(notices.x) == ["2026-12-01", "2026-11-01"]
     labels = [note.text for note in figure.layout.annotations if "<br>" in note.text]
-    assert labels[2] == "<b>Drawing</b><br>no contract number: no end known, no notice date known"
+    assert labels[2] == "<b>Drawing</b><br>no end known, no notice date"
     assert pl.Series(bars.base).to_list()[0] == "2026-01-01"

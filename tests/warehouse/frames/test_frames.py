@@ -448,8 +448,8 @@ def test_entitlements_what_they_cover_and_who_holds_them(engine: Engine) -> None
     ]
     assert frames.entitlement_applications(engine).collect().rows() == [("E-1", "draw")]
     assert frames.assignments(engine).collect().rows() == [
-        ("E-1", _pseudonym(engine, "P", 2), 2, None, None, date(2026, 1, 1), None),
-        ("E-1", None, None, _pseudonym(engine, "H", 1), 1, date(2026, 1, 1), date(2026, 2, 1)),
+        ("E-1", _pseudonym(engine, "P", 2), 2, None, None, date(2026, 1, 1), None, 1),
+        ("E-1", None, None, _pseudonym(engine, "H", 1), 1, date(2026, 1, 1), date(2026, 2, 1), 2),
     ]
 
 
@@ -687,7 +687,7 @@ def test_runs_and_charge_lines(engine: Engine) -> None:
 def test_an_empty_warehouse_gives_empty_frames_of_the_declared_types(both_engines: Engine) -> None:
     windowed = {"segments", "sessions", "watches", "project_entries", "use_hours", "demand_hours", "denials"}
     named = [name for name in frames.__all__ if name.isupper()]
-    assert len(named) == 29
+    assert len(named) == 30
     for name in named:
         function = getattr(frames, name.lower())
         found = function(both_engines, JUNE, JULY) if name.lower() in windowed else function(both_engines)

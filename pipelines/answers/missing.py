@@ -41,7 +41,8 @@ class Missing:
         if not self.unheard:
             return between
         machines = count(self.unheard, "machine")
-        return f"{between}; {machines} never heard from {'is' if self.unheard == 1 else 'are'} in neither"
+        verb = "is" if self.unheard == 1 else "are"
+        return f"{between}; {machines} unheard of in this time and the 30 days before {verb} in neither"
 
     @property
     def results(self) -> dict[str, object]:

@@ -68,8 +68,8 @@ def silent_hosts(  # noqa: PLR0913, PLR0917 - evidence, how it is counted, and w
 
     A host is silent in the business hours of a workday that was not observed (`utilization.fleet_coverage`),
     but for the stretches that were watched after all. Its mean is that of business hours on the observed
-    workdays of the 30 days that end with the last observed one. A host that was never observed before has
-    none, and no row: nothing is known of it.
+    workdays of the 30 days that end with the last observed one. A host that was not observed before, from
+    `LOOK_BACK` before `start` on, has none, and no row: nothing is known of it.
 
     Parameters
     ----------

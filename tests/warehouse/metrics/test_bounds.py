@@ -146,7 +146,7 @@ def test_what_was_watched_of_a_silent_day_is_left_out() -> None:
     ]
 
 
-def test_the_mean_is_of_the_30_days_up_to_the_last_one_observed_however_long_ago() -> None:
+def test_the_mean_is_of_the_30_days_up_to_the_last_one_observed() -> None:
     # Used all day on the first Monday; observed without use 28 days later; then away for weeks.
     work = [session(1, (0, 600, "active"))]
     near = watches(("H-1", 0, 0, 600), ("H-1", 28, 0, 600))
@@ -204,3 +204,48 @@ def test_the_peak_lies_between_its_bounds_and_silence_never_lowers_them(
     peaks = dict(peak(BUSY.intervals(*evidence, start, end)).select("application", "peak").collect().rows())
     for name, (lower, upper) in added.items():
         assert lower == peaks.get(name, 0) <= alone.get(name, (0, 0))[1] <= upper
+
+
+# --- A second implementation of the mean, in plain Python --------------------------------------------------
+
+MONDAY = date(2026, 10, 5)
+
+
+@settings(max_examples=25)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["watched", "half", "silent"]), st.integers(0, 10)), min_size=1, max_size=60
+    ),
+    st.integers(31, 45),
+)
+def test_silent_days_equal_a_count_day_by_day(history: list[tuple[str, int]], first: int) -> None:
+    work, watched = [], []
+    for day, (seen, hours) in enumerate(history):
+        start = day * DAY_MIN
+        if hours and seen != "silent":
+            work.append(session(day, (start, start + 60 * hours, "active")))
+        if seen != "silent":
+            watched.append(("H-1", day, 0, 600 if seen == "watched" else 240))
+    got = silent(work, watches(*watched), days=len(history) + first, first=first)
+    assert [(row[1], row[2], round(row[3], 9)) for row in got] == _expected(history, first)
+
+
+def _expected(history: list[tuple[str, int]], first: int) -> list[Any]:
+    """Walk through the workdays; the watched ones are the observed ones, and half of one is not enough."""
+
+    def at_work(day: int) -> bool:
+        return (MONDAY + timedelta(days=day)).isoweekday() <= 5
+
+    rows = []
+    seen = [day for day, (what, _) in enumerate(history) if what == "watched" and at_work(day)]
+    for day in range(first, len(history) + first):
+        what = history[day][0] if day < len(history) else "silent"
+        before = [other for other in seen if first - 30 <= other < day]
+        if not at_work(day) or what == "watched" or not before:
+            continue
+        used = [history[other][1] for other in before if other > before[-1] - 30]
+        mean = sum(used) / (10 * len(used))
+        if mean:
+            start = day * DAY_MIN + (240 if what == "half" else 0)
+            rows.append((at(start), at(day * DAY_MIN + 600), round(mean, 9)))
+    return rows

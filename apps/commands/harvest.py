@@ -15,10 +15,10 @@ app = typer.Typer(help="Unused seats on their way back.", no_args_is_help=True)
 @app.command("list", epilog="Example: process-meter harvest list --json")
 def list_seats(warehouse: WarehouseUrl = None, as_json: AsJson = False) -> None:
     """List the seats to reclaim, on what the last 90 days show, and those that are on their way back."""
-    from pipelines.answers import harvest_ledger
+    from pipelines.answers.harvest_ledger import seats
 
     with opened(warehouse) as engine:
-        rows = harvest_ledger.seats(engine)
+        rows = seats(engine)
     if as_json:
         print_json(rows)
         return

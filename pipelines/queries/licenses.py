@@ -11,7 +11,15 @@ from datetime import timedelta
 import polars as pl
 from sqlalchemy import Engine
 
-from pipelines.answers import compliance, denials, fleet_coverage, renewals, unused_licenses
+from pipelines.answers import (
+    compliance,
+    denials,
+    executive_figures,
+    fleet_coverage,
+    renewals,
+    unused_licenses,
+    vendor_reconciliation,
+)
 from pipelines.answers.consumed import Consumed, consume
 from pipelines.answers.demand import one_pool
 from pipelines.answers.evidence import gather
@@ -44,6 +52,7 @@ from warehouse.metrics.counting_rules import (
     fixed_intervals,
     user_days,
 )
+from warehouse.metrics.license_cost import license_cost
 from warehouse.money import HOUR_MS
 from warehouse.periods import zone_of
 
@@ -150,6 +159,32 @@ def _by_rule(name: str, key: str, make: Rule, *more: Parameter) -> Query:
     return Query(name, CATALOGUE[name].description, (APPLICATION, BASIS, *more, *WINDOW, ZONE), run)
 
 
+def _reconciled(*columns: str) -> Made:
+    """Give a vendor's counts beside ours."""
+
+    def make(asked: Question) -> pl.DataFrame:
+        return vendor_reconciliation.answer(asked).rows.select("product", "unit", "start", "end", *columns)
+
+    return make
+
+
+def _costs(asked: Question) -> pl.DataFrame:
+    """Give the cost of what was in force in the window."""
+    bought = frames.entitlements(asked.engine)
+    return license_cost(bought, asked.first_day, asked.end_day).collect()
+
+
+def _executive(column: str) -> Made:
+    """Give one sum of the executive's figures, by license and currency, where there is any."""
+
+    def make(asked: Question) -> pl.DataFrame:
+        figures = executive_figures.measure(asked, gather(asked), unused_licenses.Guard())
+        money = figures.costs if column == "idle_cost_minor" else figures.recovered
+        return money.select("license", "currency", column)
+
+    return make
+
+
 def _in_hours(spent: pl.LazyFrame) -> pl.LazyFrame:
     names = ("spent", "spent_to_date")
     hours = {f"{name}_token_hours": pl.col(f"{name}_ms") / HOUR_MS for name in names}
@@ -200,6 +235,11 @@ QUERIES = (
     _asked("peak_lower_bound", _bound("lower"), APPLICATION, BUSY),
     _asked("peak_upper_bound", _bound("upper"), APPLICATION, BUSY),
     _asked("silent_hosts", lambda asked: silent_machines(one_pool(asked)), APPLICATION, BUSY),
+    *(_asked(name, _reconciled("ours"), APPLICATION) for name in ("peak_in_stretch", "people_in_stretch")),
+    _asked("vendor_difference", _reconciled("vendor", "ours", "difference", "reason"), APPLICATION),
+    _asked("license_cost", _costs),
+    _asked("idle_cost", _executive("idle_cost_minor")),
+    _asked("recovered", _executive("recovered_minor")),
     Query(
         "billed",
         CATALOGUE["billed"].description,

@@ -197,7 +197,7 @@ def test_every_metric_of_the_catalogue_can_be_asked() -> None:
 
 
 NOTHING_IN_IT = {"need_95", "money_at_risk", "recovered", "rights_findings", "silent_hosts"}
-"""The week has no contract that ends, no closed bill, no use outside a right, and no host that fell silent."""
+"""The week has no contract that ends, no closed bill, no use outside a right, no silent host."""
 REFUSED = {
     *("billed", "denial_class", "free_seats"),
     *("peak_in_stretch", "people_in_stretch", "vendor_difference"),

@@ -1,7 +1,7 @@
 """One report, cold: in this program's own process at most 0.7 seconds, through a kernel at most 3.6.
 
 Each run is a fresh interpreter that finds the report, checks its parameters, executes it and keeps the
-notebook, from its start to its end. The report has one chart and two tables over a warehouse of one week: this
+notebook, from its start to its end. The report has one chart and two tables over a warehouse of a week: this
 is what a run costs before its data cost anything. Both notebooks must hold equal outputs.
 
     python benchmarks/report_notebook.py [rounds]

@@ -44,6 +44,10 @@ JAVA = 17
 ANSWER_SECONDS = 5
 WORKER_SECONDS = 60
 DAY_SECONDS = 86_400
+
+SHUFFLES = "spark.sql.shuffle.partitions"
+TASK_BYTES = 8_000_000
+"""Of the mirror for each task: half a million segments."""
 """How long a master may take to answer, and its first worker to come; workers take some 20 s to register."""
 
 SETTINGS = {
@@ -242,11 +246,20 @@ class OnSpark:
         rows = nw.from_native(self.put(parts.rows.lazy().select(_COLUMNS)))
         if not parts.files:
             return rows.to_native()
+        self._size_shuffles(parts.files)
         landed = nw.from_native(self.put(parts.landed.lazy()))
         filed = _without(nw.from_native(self._read_mirror(parts.files)), landed)
         asked = frames.sessions(self.warehouse, start, end, applications).select("session")
         both = nw.concat([filed.select(_COLUMNS), rows.select(_COLUMNS)])
         return both.join(nw.from_native(self.put(asked)), on="session", how="semi").to_native()
+
+    def _size_shuffles(self, files: tuple[Path, ...]) -> None:
+        """Cut the work to the size of the files: two hundred tasks for a month cost more than the month."""
+        context = self.session.sparkContext
+        if context.getConf().contains(SHUFFLES):  # the site knows better
+            return
+        parts = sum(file.stat().st_size for file in files) // TASK_BYTES
+        self.session.conf.set(SHUFFLES, str(max(int(parts), 2 * context.defaultParallelism)))
 
     def _read_mirror(self, files: tuple[Path, ...]) -> Any:
         found = self.session.read.schema(_SEGMENTS).parquet(*(_path(file) for file in files))

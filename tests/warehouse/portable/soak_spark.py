@@ -93,8 +93,8 @@ def test_the_command_asks_spark_and_answers_as_without(warehouse: Engine, master
     asked = ["query", "usage_hours", "-p", "start=2026-10-01", "-p", "end=2026-11-01", "--json"]
     on_spark = ["--engine", "spark", "--master", master]
     answers = [_command(warehouse, *asked, *more) for more in (on_spark, [])]
-    assert answers[0].returncode == 0, answers[0].stderr
-    assert answers[0].stderr == ""
+    assert [answer.stderr for answer in answers] == ["", ""]
+    assert [answer.returncode for answer in answers] == [0, 0]
     assert json.loads(answers[0].stdout) == json.loads(answers[1].stdout)
     assert len(json.loads(answers[0].stdout)) > 5
 

@@ -110,9 +110,12 @@ def _portable(question: str, segments: pl.LazyFrame, sessions: pl.LazyFrame) -> 
     stated = portable.states(segments, POLICY)
     if question == "states":
         return stated.collect()
+    # As pipelines.engines does: what is used twice is computed once.
+    stated = stated.select("session", "start", "end", "units", "state").collect().lazy()
     if question == "usage hours":
         return portable.usage_hours(stated, sessions, "application", *WINDOW).collect()
-    return portable.peak(portable.intervals(stated, sessions, "user", "busy", *WINDOW)).collect()
+    used = portable.intervals(stated, sessions, "user", "busy", *WINDOW).collect().lazy()
+    return portable.peak(used).collect()
 
 
 def _answer(found: pl.DataFrame) -> Any:

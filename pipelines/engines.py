@@ -147,12 +147,14 @@ class EngineFrames:
     def curve(self, key: str, basis: str, start: datetime, end: datetime, **options: Any) -> pl.LazyFrame:
         """Answer as `metrics.concurrency.curve` of the same intervals."""
         used = self._used(key, basis, start, end, options)
-        return self._take(portable.curve(used), "at").sort(options.get("group", "application"), "at")
+        return self._take(portable.curve(self.place.keep(used)), "at").sort(
+            options.get("group", "application"), "at"
+        )
 
     def peak(self, key: str, basis: str, start: datetime, end: datetime, **options: Any) -> pl.LazyFrame:
         """Answer as `metrics.concurrency.peak` of the same intervals."""
         used = self._used(key, basis, start, end, options)
-        found = self._take(portable.peak(used), "first_reached")
+        found = self._take(portable.peak(self.place.keep(used)), "first_reached")
         return found.sort(options.get("group", "application"))
 
     def _used(self, key: str, basis: str, start: datetime, end: datetime, options: Mapping[str, Any]) -> Any:

@@ -64,7 +64,8 @@ def usage_hours(  # noqa: PLR0913, PLR0917 - a figure names its grouping and win
     own: list[str] = []
     if by == "project":
         own = ["project"]
-        pieces, seen = _with_project(pieces, seen, entries)
+        pieces, seen = _with_project(stated, seen, entries)
+        pieces = clip(pieces, start, end)
     marks = pl.concat([_measured(pieces, own), seen.select("session", *own)], how="diagonal")
     if not own:
         group = {"user": "person"}.get(by, by)
@@ -95,15 +96,15 @@ def _measured(pieces: pl.LazyFrame, own: list[str]) -> pl.LazyFrame:
 
 
 def _with_project(
-    pieces: pl.LazyFrame, seen: pl.LazyFrame, entries: pl.LazyFrame | None
+    stated: pl.LazyFrame, seen: pl.LazyFrame, entries: pl.LazyFrame | None
 ) -> tuple[pl.LazyFrame, pl.LazyFrame]:
-    """Give pieces and launches the project in force."""
+    """Give whole sessions and launches their projects: an instance may have got the focus long before."""
     if entries is None:
         raise Problem("use by project needs the project entries", "pass `entries`")
     entered = entries.select(
         "entry", "session", "instance", "project", start_ms=_ms("start"), end_ms=_ms("end")
     ).collect()
-    found = pieces.collect().with_columns(start_ms=_ms("start"), end_ms=_ms("end"))
+    found = stated.collect().with_columns(start_ms=_ms("start"), end_ms=_ms("end"))
     if "instance" not in found.columns:
         found = found.with_columns(instance=pl.lit(None, pl.Int32))
     projects = entered.select("entry", "project").lazy()

@@ -83,6 +83,14 @@ def test_an_instance_has_a_project_of_its_own() -> None:
     assert [(row[0], row[3] // MINUTE_MS) for row in found.rows()] == [("24-017", 45), ("24-020", 30)]
 
 
+def test_an_instance_that_had_the_focus_before_the_window_still_has_its_project() -> None:
+    rows = entries((1, 1, None, at(0), None, "24-017"), (2, 1, 7, at(0), None, "24-020"))
+    first = pl.when(pl.col("start") < at(30)).then(7).cast(pl.Int32)  # then the focus is elsewhere
+    window = (at(45), at(60))
+    found = usage_hours(stated(MINE).with_columns(instance=first), described(MINE), "project", *window, rows)
+    assert [(row[0], row[2] // MINUTE_MS) for row in found.collect().rows()] == [("24-020", 15)]
+
+
 @pytest.mark.parametrize(
     ("by", "window", "says"),
     [

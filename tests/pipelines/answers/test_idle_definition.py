@@ -70,7 +70,7 @@ def test_claims_name_the_policy_and_the_extremes(found: IdleDefinition) -> None:
     )
     assert found.claims["licenses"] == "No license has a peak that depends on how idle is defined."
     assert found.tried["idle_minutes"].to_list() == [15, 31, 15, 31]
-    assert found.results["definitions"][0] == {  # type: ignore[index]
+    assert found.results["definitions"][0] == {
         "definition": "in force, as the policy says", "idle_minutes": None, "peaks": 8, "seats": 8,
         "busy_hours": 50.0,
     }  # fmt: skip

@@ -151,7 +151,7 @@ def test_suites_count_once_and_sessions_of_nobody_known_count_each() -> None:
         ([], "no definition of idle"),
         ([FIVE, FIVE], "given twice"),
         ([Definition(-1)], "idle_timeout_ms is -1"),
-        ([Definition(5, "typing")], "signal is 'typing'"),  # type: ignore[arg-type]
+        ([Definition(5, "typing")], "signal is 'typing'"),
     ],
 )
 def test_definitions_that_are_none_are_refused(definitions: list[Definition], message: str) -> None:

@@ -122,6 +122,8 @@ SCREENS = (
         "person",
     ),
     *("phase", "placement", "policy", "policy_version", "presence", "product", "project"),
+    *("project_member", "project_preset", "project_sign_off", "conversion_rate"),
+    *("billing_exception", "export_batch", "job_run", "lease"),
     *("project_entry", "report_run", "segment", "session", "task", "use_hour", "watch_interval"),
 )
 NAMES = {

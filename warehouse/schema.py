@@ -72,6 +72,11 @@ def _ref(target: str, *, null: bool = False, index: bool = False) -> Column[int]
     return Column(f"{target}_id", Id, ForeignKey(f"{target}.id"), nullable=null, index=index)
 
 
+def _role(name: str, target: str) -> Column[int]:
+    """Refer to a table by the role that its row plays."""
+    return Column(f"{name}_id", Id, ForeignKey(f"{target}.id"), nullable=True)
+
+
 def _text(name: str, *, null: bool = False, unique: bool = False) -> Column[str]:
     return Column(name, Text, nullable=null, unique=unique)
 
@@ -571,7 +576,22 @@ project = Table(  # one row per project; its payer is a client or a cost center
     _flag("chargeable", default=True),
     _text("opened_on", null=True),
     _text("closed_on", null=True),  # first day on which it takes no more time
+    # What is charged to: a project; or a client or cost center itself, where no project is named.
+    Column("kind", Text, nullable=False, server_default="project"),  # project, client, cost_center
+    _role("manager", "person"),  # signs the project's lines in review
+    _int("budget_minor", null=True),  # in the project's currency, over its life
+    _int("not_to_exceed_minor", null=True),
     CheckConstraint("client_id IS NULL OR cost_center_id IS NULL", name="one_payer"),
+)
+
+project_member = Table(  # one row per person who may charge to a project, and stretch; none: everybody may
+    "project_member",
+    metadata,
+    _id(),
+    _ref("project", index=True),
+    _ref("person", index=True),
+    *_validity(),
+    UniqueConstraint("project_id", "person_id", "valid_from_on"),
 )
 
 phase = Table(  # one row per phase of a project (WBS2)
@@ -609,6 +629,23 @@ project_entry = Table(  # one row per statement "this session, from then on, thi
     _text("phase_number", null=True),
     _text("task_number", null=True),
     _json("fields"),
+    _text("author"),
+    _text("reason"),
+    _int("created_ms"),
+)
+
+project_preset = Table(  # one row per scope and stretch: where time goes for which no project was entered
+    "project_preset",
+    metadata,
+    _id(),
+    _ref("person", null=True),
+    _ref("department", null=True),
+    _ref("office", null=True),
+    _ref("application", null=True),
+    _ref("project", null=True),  # null: the cost center of the person at the time of use
+    _ref("phase", null=True),
+    _ref("task", null=True),
+    *_validity(),
     _text("author"),
     _text("reason"),
     _int("created_ms"),
@@ -701,7 +738,29 @@ rate = Table(  # one row per scope and stretch; its id is the rate version
     _text("level"),  # line, session, month
     _text("author"),
     _int("created_ms"),
+    _int("cost_rate_scaled", null=True),  # what the hour costs the firm itself
+    _int("minimum_ms", default=0),  # the least that is billed, at the rate's level
+    _int("daily_cap_minor", null=True),  # the most for one person and application, a local day
+    _int("monthly_cap_minor", null=True),  # the same for a fiscal period
+    Column("tier_kind", Text, nullable=True),  # graduated, volume, package; null: one price
+    Column("tiers", JSON, nullable=False, server_default="[]"),  # [[from_ms, rate_scaled], ...] of a period
+    _int("package_ms", null=True),  # size of a package; its price is package_ms at the tier's rate
+    _int("free_ms", default=0),  # allowance of a person and application in a period
     CheckConstraint("rate_scaled >= 0", name="not_negative"),
+)
+
+conversion_rate = Table(  # one row per pair of currencies and day from which it holds, until the next row
+    "conversion_rate",
+    metadata,
+    _id(),
+    _text("from_currency"),
+    _text("to_currency"),
+    _text("from_on"),
+    _int("factor_scaled"),  # 1/100,000,000: units of to_currency for one of from_currency
+    _text("author"),
+    _int("created_ms"),
+    UniqueConstraint("from_currency", "to_currency", "from_on"),
+    CheckConstraint("factor_scaled > 0", name="positive"),
 )
 
 billing_run = Table(  # one row per run of a fiscal period
@@ -726,6 +785,9 @@ billing_run = Table(  # one row per run of a fiscal period
     _json("totals"),  # tie-out, control totals, coverage, bounds: integers, fixed at the draft
     _text("previous_digest", null=True),
     _text("digest", null=True),  # head of the chain when it closed
+    _int("chain_version", default=1),  # which columns of a line its digest covers; see ledger/lines.py
+    _flag("showback"),  # shown to its payers, never exported
+    _int("review_until_ms", null=True),  # projects unsigned by then no longer keep it from being approved
 )
 
 charge_line = Table(  # one row per run, local day, person, application, project, phase, task, rate version
@@ -734,7 +796,7 @@ charge_line = Table(  # one row per run, local day, person, application, project
     _id(),
     _ref("billing_run", index=True),
     _int("line_number"),
-    _text("kind"),  # usage, month_rounding, reversal, replacement
+    _text("kind"),  # usage, month_rounding, cap, package, reversal, replacement
     _text("day_on"),
     _ref("person"),
     _ref("application"),
@@ -757,6 +819,10 @@ charge_line = Table(  # one row per run, local day, person, application, project
     _ref("fiscal_period"),  # the period incurred
     _text("note", null=True),
     _text("digest", null=True),  # chained at close
+    Column("unit", Text, nullable=False, server_default="hour"),  # hour; each: a fixed amount, once
+    _text("rate_currency", null=True),  # of the rate version, where it was converted to the payer's
+    _int("conversion_scaled", null=True),  # by which factor; see conversion_rate
+    _int("cost_minor", null=True),  # what the line's hours cost the firm itself
     UniqueConstraint("billing_run_id", "line_number"),
 )
 
@@ -780,6 +846,36 @@ line_review = Table(  # one row per act of review on a line; the highest id coun
     _text("actor"),
     _text("reason"),
     _int("at_ms"),
+    _json("detail"),  # of a transfer: project, phase, task
+)
+
+project_sign_off = Table(  # one row per act of a project's manager on a run; the highest id counts
+    "project_sign_off",
+    metadata,
+    _id(),
+    _ref("billing_run", index=True),
+    _ref("project"),
+    _text("action"),  # sign, withdraw
+    _text("actor"),
+    _text("reason"),
+    _text("lines_digest"),  # of what was signed: a later draft with other lines needs a new signature
+    _int("at_ms"),
+)
+
+export_batch = Table(  # one row per run and target that was exported; the same again is the same file
+    "export_batch",
+    metadata,
+    _id(),
+    _ref("billing_run", index=True),
+    _text("target"),
+    _text("batch", unique=True),  # stands in the file, so that nobody imports it twice
+    _text("digest"),  # SHA-256 of the file
+    _int("row_count"),
+    _text("actor"),
+    _int("at_ms"),
+    _text("voided_by", null=True),
+    _int("voided_ms", null=True),
+    _text("void_reason", null=True),
 )
 
 billing_exception = Table(  # one row per thing about a run that someone has to look at
@@ -792,7 +888,9 @@ billing_exception = Table(  # one row per thing about a run that someone has to 
     _int("milliseconds", default=0),
     _text("detail"),
     _text("settled_by", null=True),
-    _text("settlement", null=True),
+    _text("settlement", null=True),  # settled, waived
+    _text("settlement_reason", null=True),
+    _int("settled_ms", null=True),
 )
 
 audit_event = Table(  # one row per act worth an auditor's question; a hash chain
@@ -819,4 +917,30 @@ report_run = Table(  # one row per executed notebook
     _text("status"),  # running, done, failed
     _text("output"),  # folder of its files, relative to the reports folder
     _json("results"),  # the key figures, for screens and comparison
+)
+
+# --- The schedule ------------------------------------------------------------------------------------------
+
+job_run = Table(  # one row per job and moment at which it was due
+    "job_run",
+    metadata,
+    _id(),
+    _text("job"),  # e.g. report:executive_summary, billing:draft
+    _int("due_ms"),
+    _text("status"),  # running, done, failed, skipped
+    _int("attempts", default=0),
+    _int("started_ms"),
+    _int("ended_ms", null=True),
+    _text("reason", null=True),  # why it failed or was skipped
+    _json("result"),
+    _int("told_ms", null=True),  # when its failure was reported: once
+    UniqueConstraint("job", "due_ms"),
+)
+
+lease = Table(  # one row per thing that one process at a time may do, on whatever machine
+    "lease",
+    metadata,
+    Column("name", Text, primary_key=True),
+    _text("holder"),
+    _int("until_ms"),
 )

@@ -102,8 +102,21 @@ def _sqlite_tables(engine: Engine) -> dict[str, list[str]]:
         rows = connection.exec_driver_sql(
             "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name <> 'alembic_version'"
         ).all()
-    # The order of constraints within a table is the only freedom.
-    return {name: sorted(line.strip().rstrip(",") for line in sql.splitlines()) for name, sql in rows}
+    return {name: sorted(_parts(sql)) for name, sql in rows}
+
+
+def _parts(sql: str) -> list[str]:
+    """Split a statement into columns and constraints: their order within a table is the only freedom.
+
+    SQLite writes a column that was added later at the end, and its reference beside it.
+    """
+    flat = " ".join(sql.split())
+    referring = re.compile(r"(\w+) (\w+) CONSTRAINT (\w+) REFERENCES (\w+) \((\w+)\)")
+    flat = referring.sub(r"\1 \2, CONSTRAINT \3 FOREIGN KEY(\1) REFERENCES \4 (\5)", flat)
+    head, _, rest = flat.partition("(")
+    inside, _, options = rest.rpartition(")")
+    parts = re.split(r", (?![^(]*\))", inside.strip())
+    return [head, options, *(part.strip() for part in parts)]
 
 
 def _postgresql_facts(engine: Engine) -> list[tuple[str, ...]]:

@@ -14,6 +14,8 @@ SCOPES = {
     "assignment": ("entitlement_id", "person_id", "host_id"),
     "rate": ("person_id", "project_id", "office_id", "application_id", "currency"),
     "installation": ("host_id", "program", "version"),
+    "project_member": ("project_id", "person_id"),
+    "project_preset": ("person_id", "department_id", "office_id", "application_id"),
 }
 """Tables of which no two rows of one scope may be valid on the same day, and what their scope is."""
 

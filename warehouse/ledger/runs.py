@@ -49,6 +49,9 @@ class Run:
     totals: dict[str, Any]
     previous_digest: str | None
     digest: str | None
+    chain_version: int
+    showback: bool
+    review_until_ms: int | None
 
 
 def find_run(connection: Connection, number: str) -> Run:

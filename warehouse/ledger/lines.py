@@ -49,9 +49,23 @@ LINES = pl.Schema(
         "period": pl.String,
         "note": pl.String,
         "review": pl.String,
+        "unit": pl.String,
+        "rate_currency": pl.String,
+        "conversion_scaled": pl.Int64,
+        "cost_minor": pl.Int64,
+        "project_kind": pl.String,
     }
 )
-"""Columns of the lines that this module gives; `period` is the period incurred."""
+"""Columns of the lines that this module gives.
+
+`period` is the period incurred; `unit` is hour, or each where a fixed amount is charged once; `rate_currency`
+and `conversion_scaled` (1/100,000,000) stand where the rate is of another currency than the line; `cost_minor`
+is what the hours cost the firm itself, in the currency of the line; `project_kind` is project, client or
+cost_center.
+"""
+
+DEFAULTS = {"unit": "hour", "rate_currency": None, "conversion_scaled": None, "cost_minor": None}
+"""What a line has unless whoever makes it says otherwise: hours, at a rate in its own currency."""
 
 SHARES = pl.Schema(
     {
@@ -71,7 +85,8 @@ _SELECT_LINES = """
            charge_line.active_ms, charge_line.pause_ms, charge_line.buffer_ms, charge_line.quantity,
            charge_line.rate_scaled, charge_line.currency, charge_line.amount_minor, charge_line.tax_code,
            charge_line.session_count, charge_line.original_line_id, fiscal_period.name AS period,
-           charge_line.note, last_review.action AS review
+           charge_line.note, last_review.action AS review, charge_line.unit, charge_line.rate_currency,
+           charge_line.conversion_scaled, charge_line.cost_minor, project.kind AS project_kind
     FROM charge_line
     JOIN billing_run ON billing_run.id = charge_line.billing_run_id
     JOIN fiscal_period ON fiscal_period.id = charge_line.fiscal_period_id
@@ -145,13 +160,13 @@ def write_lines(connection: Connection, run_id: int, lines: pl.DataFrame, shares
     Parameters
     ----------
     lines
-        `line` and the columns of `LINES` from `kind` to `note`.
+        `line`, the columns of `LINES` from `kind` to `note`, and those of `DEFAULTS`, which may be missing.
     shares
         `line`, `session`, `active_ms`, `pause_ms`, `buffer_ms`.
     """
     # The ledger's writers are alone with it: see `audit.serialize`.
     offset = int(connection.scalar(sa.select(sa.func.max(_line.c.id))) or 0)
-    rows = lines
+    rows = _with_defaults(lines)
     for table, column, word in (
         (schema.application, "application", "code"),
         (schema.office, "office", "code"),
@@ -170,7 +185,7 @@ def write_lines(connection: Connection, run_id: int, lines: pl.DataFrame, shares
             "kind", "person_id", "application_id", "office_id", "project_id", "phase_id", "task_id",
             "rate_id", "billable", "active_ms", "pause_ms", "buffer_ms", "quantity", "rate_scaled",
             "currency", "amount_minor", "tax_code", "session_count", "original_line_id",
-            pl.col("period_id").alias("fiscal_period_id"), "note",
+            pl.col("period_id").alias("fiscal_period_id"), "note", *DEFAULTS,
         ),
     )  # fmt: skip
     insert(
@@ -181,6 +196,12 @@ def write_lines(connection: Connection, run_id: int, lines: pl.DataFrame, shares
             "active_ms", "pause_ms", "buffer_ms",
         ),
     )  # fmt: skip
+
+
+def _with_defaults(lines: pl.DataFrame) -> pl.DataFrame:
+    missing = [name for name in DEFAULTS if name not in lines.columns]
+    added = lines.with_columns(pl.lit(None, LINES[name]).alias(name) for name in missing)
+    return added.with_columns(pl.col("unit").fill_null(DEFAULTS["unit"]))
 
 
 def write_exceptions(connection: Connection, run_id: int, exceptions: pl.DataFrame) -> None:
@@ -257,6 +278,14 @@ def broken_lines(connection: Connection, run: Run) -> list[str]:
     return found
 
 
+_LINK_COLUMNS = (
+    "line_number", "kind", "day_on", "person_id", "application_id", "office_id", "project_id", "phase_id",
+    "task_id", "rate_id", "billable", "active_ms", "pause_ms", "buffer_ms", "quantity", "rate_scaled",
+    "currency", "amount_minor", "tax_code", "session_count", "original_line_id", "fiscal_period_id", "note",
+)  # fmt: skip
+"""What a digest of version 1 is taken of, in the order of the table as it then was."""
+
+
 class _Link(NamedTuple):
     """What the chain takes of one line: its columns, its shares and its last review, as JSON."""
 
@@ -268,7 +297,7 @@ class _Link(NamedTuple):
 
 def _links(connection: Connection, run: Run) -> Iterator[_Link]:
     shares, reviews = _shares_by_line(connection, run), _reviews_by_line(connection, run)
-    columns = [column for column in _line.c if column.name not in ("id", "digest", "billing_run_id")]
+    columns = [_line.c[name] for name in _LINK_COLUMNS]
     query = (
         sa.select(_line.c.id, _line.c.line_number, _line.c.digest, *columns)
         .where(_line.c.billing_run_id == run.id)

@@ -59,9 +59,9 @@ LINES = pl.Schema(
 """Columns of the lines that this module gives.
 
 `period` is the period incurred; `unit` is hour, or each where a fixed amount is charged once; `rate_currency`
-and `conversion_scaled` (1/100,000,000) stand where the rate is of another currency than the line; `cost_minor`
-is what the hours cost the firm itself, in the currency of the line; `project_kind` is project, client or
-cost_center.
+and `conversion_scaled` (1/100,000,000) stand where the rate is of another currency than the line;
+`cost_minor` is what the hours cost the firm itself, in the currency of the line; `project_kind` is project,
+client or cost_center.
 """
 
 DEFAULTS = {"unit": "hour", "rate_currency": None, "conversion_scaled": None, "cost_minor": None}

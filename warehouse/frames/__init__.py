@@ -2,8 +2,8 @@
 
 Every function takes an engine and returns a `pl.LazyFrame`, whose columns are declared beside it in capitals;
 an empty warehouse gives empty frames of the same types. Instants are Datetime("ms", "UTC"), days are Date,
-text is String. People, accounts, hosts and devices appear under pseudonyms. `policy` and `organization` are
-no frames.
+text is String. People, accounts, hosts and devices appear under pseudonyms. `policy`, `organization`,
+`project_fields` and `master` are no frames.
 """
 
 from __future__ import annotations
@@ -64,6 +64,14 @@ from warehouse.frames.organization import (
     periods,
     policy,
 )
+from warehouse.frames.project_rules import (
+    PROJECT_MEMBERS,
+    PROJECT_PRESETS,
+    master,
+    project_fields,
+    project_members,
+    project_presets,
+)
 from warehouse.frames.projects import (
     PHASES,
     PROJECT_ENTRIES,
@@ -101,6 +109,8 @@ __all__ = [
     "PRESENCE",
     "PROJECTS",
     "PROJECT_ENTRIES",
+    "PROJECT_MEMBERS",
+    "PROJECT_PRESETS",
     "RATES",
     "REPORT_RESULTS",
     "RUNS",
@@ -125,6 +135,7 @@ __all__ = [
     "home_zone",
     "hosts",
     "installations",
+    "master",
     "memberships",
     "offices",
     "organization",
@@ -134,6 +145,9 @@ __all__ = [
     "policy",
     "presence",
     "project_entries",
+    "project_fields",
+    "project_members",
+    "project_presets",
     "projects",
     "rates",
     "report_results",

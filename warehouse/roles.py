@@ -115,6 +115,7 @@ SCREENS = (
         "holiday",
         "host",
         "landing",
+        "line_release",
         "line_review",
         "mark",
         "office",

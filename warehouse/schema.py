@@ -329,6 +329,7 @@ session = Table(  # one row per session: one user, one application, one logon se
     _int("instance_count", default=1),
     _text("application_version", null=True),
     _flag("clock_stepped"),
+    _text("prompt", null=True),  # at launch: asked, entered, kept, dismissed; null: nobody was asked
     _int("clock_offset_ms", default=0),  # added to the agent's times; fixed at the session's first record
     _int("received_ms"),  # when the manager or importer first had it
     CheckConstraint("ended_ms IS NULL OR ended_ms >= started_ms", name="ends_after_start"),
@@ -847,6 +848,16 @@ line_review = Table(  # one row per act of review on a line; the highest id coun
     _text("reason"),
     _int("at_ms"),
     _json("detail"),  # of a transfer: project, phase, task
+)
+
+line_release = Table(  # one row per held line of a closed run that the next draft is to bill after all
+    "line_release",
+    metadata,
+    _id(),
+    Column("charge_line_id", Id, ForeignKey("charge_line.id"), nullable=False, unique=True),
+    _text("actor"),
+    _text("reason"),
+    _int("at_ms"),
 )
 
 project_sign_off = Table(  # one row per act of a project's manager on a run; the highest id counts

@@ -60,6 +60,7 @@ def _add_columns() -> None:
         ],
         "line_review": [_json("detail", "{}")],
         "billing_exception": [_word("settlement_reason", null=True), _number("settled_ms")],
+        "session": [_word("prompt", null=True)],
     }  # fmt: skip
     for table, columns in added.items():
         for column in columns:
@@ -132,6 +133,12 @@ def _signatures() -> None:
         *_constraints(table, "billing_run", "project"),
     )  # fmt: skip
     op.create_index(op.f("ix_project_sign_off_billing_run_id"), table, ["billing_run_id"])
+    op.create_table(
+        "line_release", _id(), _ref("charge_line"), _word("actor"), _word("reason"),
+        sa.Column("at_ms", sa.BigInteger(), nullable=False),
+        *_constraints("line_release", "charge_line"),
+        _unique("line_release", "charge_line_id"),
+    )  # fmt: skip
 
 
 def _exports() -> None:

@@ -24,6 +24,10 @@ PROJECTS: Columns = {
     "chargeable": pl.Boolean,
     "opened_on": pl.Date,
     "closed_on": pl.Date,
+    "kind": pl.String,
+    "manager_id": pl.Int64,
+    "budget_minor": pl.Int64,
+    "not_to_exceed_minor": pl.Int64,
 }
 PHASES: Columns = {
     "project": pl.String,
@@ -67,15 +71,36 @@ RATES: Columns = {
     "direction": pl.String,
     "level": pl.String,
     "author": pl.String,
+    "cost_rate_scaled": pl.Int64,
+    "minimum_ms": pl.Int64,
+    "daily_cap_minor": pl.Int64,
+    "monthly_cap_minor": pl.Int64,
+    "tier_kind": pl.String,
+    "tiers": pl.String,
+    "package_ms": pl.Int64,
+    "free_ms": pl.Int64,
+}
+CONVERSIONS: Columns = {
+    "conversion_id": pl.Int64,
+    "from_currency": pl.String,
+    "to_currency": pl.String,
+    "from_on": pl.Date,
+    "factor_scaled": pl.Int64,
+    "author": pl.String,
 }
 
 
 def projects(engine: Engine) -> pl.LazyFrame:
-    """Return one row per project, `project` being its number as text; the payer is client or cost center."""
+    """Return one row per project, `project` being its number as text; the payer is client or cost center.
+
+    `kind` is project, or client and cost_center for the payer's own account, whose number is the payer's
+    code; `budget_minor` and `not_to_exceed_minor` are in the project's currency.
+    """
     sql = """
         SELECT project.number AS project, project.id AS project_id, project.name, client.code AS client,
                client.name AS client_name, cost_center.code AS cost_center, office.code AS office,
-               project.currency, project.tax_code, project.chargeable, project.opened_on, project.closed_on
+               project.currency, project.tax_code, project.chargeable, project.opened_on, project.closed_on,
+               project.kind, project.manager_id, project.budget_minor, project.not_to_exceed_minor
         FROM project
         LEFT JOIN client ON client.id = project.client_id
         LEFT JOIN cost_center ON cost_center.id = project.cost_center_id
@@ -134,14 +159,19 @@ def rates(engine: Engine) -> pl.LazyFrame:
     Returns
     -------
     pl.LazyFrame
-        `rate_scaled` is 1/10,000 of the currency's major unit per hour; `increment_ms` 0 is none; `direction`
-        is up, nearest or down; `level` is line, session or month.
+        `rate_scaled` and `cost_rate_scaled` (null: not known) are 1/10,000 of the currency's major unit per
+        hour; `increment_ms` 0 is none; `direction` is up, nearest or down; `level` is line, session or
+        month; caps are minor units of the currency, null where there is none; `tier_kind` is graduated,
+        volume or package, null for one price; `tiers` is JSON, [[from_ms, rate_scaled], ...], ascending;
+        `package_ms` is null but for packages.
     """
     sql = """
         SELECT rate.id AS rate_id, rate.person_id, project.number AS project, office.code AS office,
                application.code AS application, rate.rate_scaled, rate.currency,
                rate.valid_from_on AS valid_from, rate.valid_to_on AS valid_to, rate.increment_ms,
-               rate.direction, rate.level, rate.author
+               rate.direction, rate.level, rate.author, rate.cost_rate_scaled, rate.minimum_ms,
+               rate.daily_cap_minor, rate.monthly_cap_minor, rate.tier_kind,
+               CAST(rate.tiers AS TEXT) AS tiers, rate.package_ms, rate.free_ms
         FROM rate
         LEFT JOIN project ON project.id = rate.project_id
         LEFT JOIN office ON office.id = rate.office_id
@@ -149,3 +179,15 @@ def rates(engine: Engine) -> pl.LazyFrame:
         ORDER BY rate.id
     """
     return select(engine, sql, RATES)
+
+
+def conversions(engine: Engine) -> pl.LazyFrame:
+    """Return one row per pair of currencies and day from which a factor holds, until the pair's next day.
+
+    `factor_scaled` is 1/100,000,000: units of `to_currency` for one of `from_currency`.
+    """
+    sql = """
+        SELECT id AS conversion_id, from_currency, to_currency, from_on, factor_scaled, author
+        FROM conversion_rate ORDER BY id
+    """
+    return select(engine, sql, CONVERSIONS)

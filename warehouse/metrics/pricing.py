@@ -115,7 +115,9 @@ def lines(work: pl.DataFrame, quantum_per_hour: int) -> pl.DataFrame:
     pl.DataFrame
         One row per line: `line` (1, 2, ... ordered by project, phase, task, day, person and application, by
         code point), `kind` (usage, month_rounding), `LINE_KEYS`, `billable`, `KINDS_MS`, `quantity`,
-        `rate_scaled`, `currency`, `amount_minor`, `tax_code`, `session_count`.
+        `rate_scaled`, `currency`, `amount_minor`, `tax_code`, `session_count`, `unit` (hour; each: a fixed
+        amount, once), `rate_currency` and `conversion_scaled` (1/100,000,000; null where the rate is in the
+        line's own currency), `cost_minor` (null: not known).
     """
     usage = _quantified(_summed(work), quantum_per_hour)
     both = pl.concat([usage, _month_rounding(usage, quantum_per_hour)], how="diagonal")
@@ -138,6 +140,10 @@ def lines(work: pl.DataFrame, quantum_per_hour: int) -> pl.DataFrame:
         "amount_minor",
         "tax_code",
         "session_count",
+        unit=pl.lit("hour"),
+        rate_currency=pl.lit(None, pl.String),
+        conversion_scaled=pl.lit(None, pl.Int64),
+        cost_minor=pl.lit(None, pl.Int64),
     )
 
 

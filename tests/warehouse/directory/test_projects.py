@@ -16,9 +16,11 @@ from warehouse import directory, frames
 def test_projects_come_with_client_phases_and_tasks(filled: Engine) -> None:
     opened, closed = date(2026, 1, 1), date(2027, 1, 1)
     assert frames.projects(filled).drop("project_id").collect().rows() == [
-        ("0042", "Harbor bridge", "C7", "Port of Example", None, "NYC", "USD", None, True, opened, closed),
-        ("ADMIN", "Office work", None, None, "4711", None, "EUR", None, False, None, None),
-    ]
+        ("0042", "Harbor bridge", "C7", "Port of Example", None, "NYC", "USD", None, True, opened, closed,
+         "project", None, None, None),
+        ("ADMIN", "Office work", None, None, "4711", None, "EUR", None, False, None, None,
+         "project", None, None, None),
+    ]  # fmt: skip
     assert frames.phases(filled).select("project", "phase", "name").collect().rows() == [
         ("0042", "01", "Design")
     ]

@@ -498,9 +498,11 @@ def test_projects_phases_and_tasks_keep_their_zeros(both_engines: Engine) -> Non
     _projects(both_engines)
     opened, closed = date(2026, 1, 1), date(2027, 1, 1)
     assert frames.projects(both_engines).collect().rows() == [
-        ("0042", 1, "Bridge", "007", "Bond", None, "BER", "EUR", None, True, opened, closed),
-        ("ADMIN", 2, "Office", None, None, "4711", None, "EUR", None, False, None, None),
-    ]
+        ("0042", 1, "Bridge", "007", "Bond", None, "BER", "EUR", None, True, opened, closed,
+         "project", None, None, None),
+        ("ADMIN", 2, "Office", None, None, "4711", None, "EUR", None, False, None, None,
+         "project", None, None, None),
+    ]  # fmt: skip
     assert frames.phases(both_engines).collect().rows() == [("0042", "01", 1, "Design", True, None, None)]
     assert frames.tasks(both_engines).collect().rows() == [("0042", "01", "001", 1, "Sketch")]
 
@@ -555,16 +557,32 @@ def _rate(engine: Engine) -> None:
         "level": "line",
         "author": "eva",
         "created_ms": 1,
+        "cost_rate_scaled": 80_000,
+        "daily_cap_minor": 4_000,
+        "tier_kind": "graduated",
+        "tiers": [[180_000_000, 90_000]],
     }
     _rows(engine, "rate", rate)
 
 
-def test_rates_name_their_scope(engine: Engine) -> None:
-    _projects(engine)
-    _rate(engine)
+def test_rates_name_their_scope(both_engines: Engine) -> None:
+    _projects(both_engines)
+    _rate(both_engines)
     scope = (1, None, "0042", None, "draw")
-    assert frames.rates(engine).collect().rows() == [
-        (*scope, 125_000, "EUR", date(2026, 1, 1), None, 900_000, "up", "line", "eva")
+    found = frames.rates(both_engines).collect()
+    assert found.drop("tiers").rows() == [
+        (*scope, 125_000, "EUR", date(2026, 1, 1), None, 900_000, "up", "line", "eva", 80_000, 0, 4_000, None,
+         "graduated", None, 0)
+    ]  # fmt: skip
+    assert json.loads(found["tiers"][0]) == [[180_000_000, 90_000]]
+
+
+def test_conversions_hold_from_their_day(engine: Engine) -> None:
+    row = {"from_currency": "USD", "to_currency": "EUR", "from_on": "2026-01-01",
+           "factor_scaled": 92_345_678, "author": "eva", "created_ms": 1}  # fmt: skip
+    _rows(engine, "conversion_rate", {"id": 4, **row})
+    assert frames.conversions(engine).collect().rows() == [
+        (4, "USD", "EUR", date(2026, 1, 1), 92_345_678, "eva")
     ]
 
 
@@ -687,7 +705,7 @@ def test_runs_and_charge_lines(engine: Engine) -> None:
 def test_an_empty_warehouse_gives_empty_frames_of_the_declared_types(both_engines: Engine) -> None:
     windowed = {"segments", "sessions", "watches", "project_entries", "use_hours", "demand_hours", "denials"}
     named = [name for name in frames.__all__ if name.isupper()]
-    assert len(named) == 33
+    assert len(named) == 34
     for name in named:
         function = getattr(frames, name.lower())
         found = function(both_engines, JUNE, JULY) if name.lower() in windowed else function(both_engines)

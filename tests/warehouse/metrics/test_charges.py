@@ -46,7 +46,8 @@ def test_buffer_0_bills_short_pauses_whole_and_long_gaps_not_at_all() -> None:
             "office": "BER", "project": "A", "phase": None, "task": None, "rate_id": 7, "billable": True,
             "active_ms": 1_000_000, "pause_ms": 200_000, "buffer_ms": 0, "quantity": 333,
             "rate_scaled": 900_000, "currency": "EUR", "amount_minor": 2997, "tax_code": "V19",
-            "session_count": 1,
+            "session_count": 1, "unit": "hour", "rate_currency": None, "conversion_scaled": None,
+            "cost_minor": None,
         }
     ]  # fmt: skip
     assert charges.shares.rows() == [(1, 1, 1_000_000, 200_000, 0)]

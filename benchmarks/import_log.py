@@ -18,7 +18,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from collector.importers.records import Options
-from collector.importing import import_files
+from collector.importing.files import import_files
 from warehouse import mirror, rollups
 from warehouse.store import read, upgrade
 

@@ -43,7 +43,7 @@ def import_command(
 ) -> None:
     """Import logs of license servers, clusters and desktops. All or nothing; again does no harm."""
     from collector.importers.records import Options
-    from collector.importing import import_files, mapping_of
+    from collector.importing.files import import_files, mapping_of
     from warehouse.upkeep import upkeep
 
     options = Options(application, capacity, zone, mapping_of(mapping))

@@ -8,7 +8,6 @@ from typing import Any
 
 from collector.importers.records import (
     Denial,
-    Event,
     Hold,
     Installation,
     Reading,
@@ -17,7 +16,8 @@ from collector.importers.records import (
     VendorCount,
 )
 from collector.importing import judging, whole
-from collector.importing.content import DenialKeys, EventKeys, Placed, digest
+from collector.importing.apart import refused
+from collector.importing.content import DenialKeys, Placed, digest
 from collector.importing.report import Report
 from collector.importing.sources import Source
 from collector.importing.whole import Target
@@ -37,7 +37,7 @@ class Intake:
 
     def __init__(self, target: Target, source: Source, report: Report, chunk: int = CHUNK) -> None:
         self._target, self._source, self._report, self._chunk = target, source, report, chunk
-        self._event_keys, self._denial_keys = EventKeys(source.name), DenialKeys(source.name)
+        self._denial_keys = DenialKeys(source.name)
         self._waiting: dict[type, list[Any]] = defaultdict(list)
         self._events: dict[str, list[Placed]] = defaultdict(list)
         self._first_id: int | None = None
@@ -46,8 +46,8 @@ class Intake:
         self._first_start_ms: int | None = None
         self._servers: set[str] = set()
 
-    def take(self, records: Iterable[Record]) -> None:
-        """Take records in, all of them."""
+    def take(self, records: Iterable[Placed | Record]) -> None:
+        """Take records in, all of them; events as `apart.placed` gives them."""
         for number, record in enumerate(records, 1):
             _TAKERS[type(record)](self, record)
             if number % self._chunk == 0:
@@ -56,12 +56,10 @@ class Intake:
 
     # --- One record --------------------------------------------------------------------------------------
 
-    def _take_event(self, event: Event) -> None:
-        if trouble := judging.event_trouble(event):
-            self._refuse(trouble, event)
-            return
+    def _take_event(self, placed: Placed) -> None:
+        event = placed[3].event
         self._report.kept[event.kind] += 1
-        self._events[event.server].append(self._event_keys.placed(event))
+        self._events[event.server].append(placed)
         if event.kind == "start":
             self._note_start(event.at_ms, event.server)
 
@@ -100,7 +98,7 @@ class Intake:
         return True
 
     def _refuse(self, trouble: str, record: tuple[Any, ...]) -> None:
-        self._take_aside(SetAside("", trouble, " | ".join(map(str, record))))
+        self._take_aside(refused(trouble, record))
 
     def _note_start(self, at_ms: int, server: str) -> None:
         self._servers.add(server)
@@ -190,7 +188,7 @@ class Intake:
 
 
 _TAKERS: dict[type, Callable[[Intake, Any], None]] = {
-    Event: Intake._take_event,
+    tuple: Intake._take_event,
     Hold: Intake._take_hold,
     Reading: Intake._take_reading,
     Denial: Intake._take_denial,

@@ -21,7 +21,7 @@ CHILD = """
 import sys
 from pathlib import Path
 from collector.importers.records import Options
-from collector.importing import import_files
+from collector.importing.files import import_files
 from warehouse.store import open_warehouse
 from warehouse.upkeep import upkeep
 

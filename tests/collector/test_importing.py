@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, text
 
 from collector.importers.records import Options
-from collector.importing import Report, import_files, import_from
+from collector.importing.files import Report, import_files, import_from
 from warehouse.errors import Problem
 from warehouse.store import append, open_warehouse, read, writing
 

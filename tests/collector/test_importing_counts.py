@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from collector.importers.records import Options
-from collector.importing import import_files, mapping_of, shipped_mappings
+from collector.importing.files import import_files, mapping_of, shipped_mappings
 from collector.importing.report import Report
 from warehouse import frames
 

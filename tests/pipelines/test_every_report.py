@@ -8,7 +8,7 @@ import pytest
 import small_warehouse
 
 from collector.importers.records import Options
-from collector.importing import import_files
+from collector.importing.files import import_files
 from pipelines.reports import Report, ReportFailed, list_reports, run_report
 from warehouse.store import upgrade
 

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Engine
 
 from collector.importers.records import Options
-from collector.importing import Report, import_files
+from collector.importing.files import Report, import_files
 from warehouse.store import read
 
 pytestmark = pytest.mark.realdata

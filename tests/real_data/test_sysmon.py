@@ -15,7 +15,7 @@ import pytest
 from collector.importers.records import Event, Hold, Options, SetAside, StoredEvent, Tally
 from collector.importers.sysmon import pair
 from collector.importers.sysmon import read as events_of
-from collector.importing import import_files
+from collector.importing.files import import_files
 from warehouse.store import open_warehouse, read
 
 pytestmark = pytest.mark.realdata

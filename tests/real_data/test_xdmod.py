@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Engine
 
 from collector.importers.records import Options
-from collector.importing import import_files
+from collector.importing.files import import_files
 from warehouse import frames
 from warehouse.metrics.capacity import capacity_by_day
 from warehouse.metrics.states import Policy, states

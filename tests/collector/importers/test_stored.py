@@ -17,7 +17,7 @@ from sqlalchemy import Engine
 
 from collector.importers import sysmon
 from collector.importers.records import Options
-from collector.importing import import_from
+from collector.importing.files import import_from
 from collector.importing.sources import source
 from warehouse.store import open_warehouse, read
 

@@ -12,7 +12,7 @@ from small_warehouse import NOW, WINDOW
 from sqlalchemy import Engine
 
 from collector.importers.records import Options
-from collector.importing import import_files
+from collector.importing.files import import_files
 from pipelines.answers import concurrent_use
 from pipelines.answers.question import ask
 from warehouse.errors import Problem

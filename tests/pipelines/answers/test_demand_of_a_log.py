@@ -11,7 +11,7 @@ from small_warehouse import NOW, WINDOW
 from sqlalchemy import Engine
 
 from collector.importers.records import Options
-from collector.importing import import_files
+from collector.importing.files import import_files
 from pipelines.answers import concurrent_use, heatmap, peak_and_average, peak_witness, use_duration
 from pipelines.answers.question import Question, ask
 from warehouse.errors import Problem

@@ -14,7 +14,7 @@ from small_warehouse import DAYS, NOW, WINDOW, at_ms
 from sqlalchemy import Engine
 
 from collector.importers.records import Options
-from collector.importing import import_files
+from collector.importing.files import import_files
 from pipelines.answers import denials
 from pipelines.answers.question import ask
 from warehouse.errors import Problem

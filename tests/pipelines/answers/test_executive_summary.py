@@ -15,7 +15,7 @@ from small_warehouse import NOW, WINDOW
 from sqlalchemy import Engine
 
 from collector.importers.records import Options
-from collector.importing import import_files
+from collector.importing.files import import_files
 from pipelines.answers import executive_summary
 from pipelines.answers.executive_summary import FOLDED, Summary
 from pipelines.answers.question import ask

@@ -13,7 +13,7 @@ from small_warehouse import NOW, WINDOW
 from sqlalchemy import Engine
 
 from collector.importers.records import Options
-from collector.importing import import_files
+from collector.importing.files import import_files
 from pipelines.answers import e2p_charges, peak_demand, unused_licenses, utilization
 from pipelines.answers.question import ask, window
 from warehouse.directory import pseudonym, pseudonym_key

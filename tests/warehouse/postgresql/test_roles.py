@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from apps import ahead, landing, live
 from apps.commands.warehouse import upgrade
 from collector.importers.records import Options
-from collector.importing import import_files
+from collector.importing.files import import_files
 from collector.manager import enrollment, policies
 from warehouse import frames, roles, store
 from warehouse.errors import Problem

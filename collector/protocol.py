@@ -6,12 +6,15 @@ duration is in milliseconds. The words are those of docs/glossary.md.
 
 A spool numbers its records 1, 2, 3, ... within one `epoch`; an epoch is the life of one spool file, so that a
 lost spool starts a new one. The manager stores each (agent, epoch, sequence) once.
+
+A field that is added later has a default, and is not sent while it has it (`plain`), so that an agent and a
+manager of different versions understand each other; a change of meaning raises `PROTOCOL_VERSION`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
 
 PROTOCOL_VERSION = 1
 MAX_BATCH_RECORDS = 2_000
@@ -22,6 +25,10 @@ Attention = Literal[
     "input", "no_input", "background", "locked", "disconnected", "suspended", "held", "unobserved"
 ]
 SessionState = Literal["open", "closed"]
+PromptOutcome = Literal["asked", "entered", "kept", "dismissed"]
+"""What became of the question for a project at launch; `asked`: it was put, and is not answered yet."""
+MOST_FIELDS = 8
+"""So many fields of its own an organization may name for project entries."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +54,8 @@ class MonitoredApplication:
     signatures: tuple[Signature, ...]
     billed: bool = False
     """True when its use flows to Expense-2-Project."""
+    prompt: bool = False
+    """Whether the person is asked at launch which project it is for; of billed ones alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +71,8 @@ class CollectionPolicy:
     delivery_ms: int = 10_000
     presence_ms: int = 5_000
     policy_refresh_ms: int = 60_000
+    projects_refresh_ms: int = 300_000
+    """How often the list of open projects is asked for, where an application is billed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +103,8 @@ class SessionRecord:
     start_ticks: int
     application_version: str | None = None
     clock_stepped: bool = False
+    prompt: PromptOutcome | None = None
+    """None: the person was not asked for a project."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,9 +153,21 @@ class ProjectRecord:
     task: str | None = None
     author: str
     reason: str
+    fields: dict[str, str] = field(default_factory=dict)
+    """The organization's own fields by name, as the person entered them; at most `MOST_FIELDS`."""
 
 
 Record = SessionRecord | SegmentRecord | WatchRecord | ProjectRecord
+
+_LATER: dict[str, Any] = {"prompt": None, "fields": {}}
+"""Fields that came after the first version of a record, and their defaults."""
+
+
+def plain(record: Record) -> dict[str, Any]:
+    """Return a record as plain values for JSON; what came later is left out while it says nothing."""
+    return {
+        name: value for name, value in asdict(record).items() if name not in _LATER or value != _LATER[name]
+    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,6 +29,7 @@ WORDS: dict[str, dict[str, str]] = {
         "start_ticks": "when that process started, as the system counts",
         "application_version": "version of the application, if known",
         "clock_stepped": "whether the clock was set meanwhile",
+        "prompt": "whether you were asked for a project at launch, and what became of it",
     },
     "segment": {
         "session": "the session it belongs to",
@@ -59,6 +60,7 @@ WORDS: dict[str, dict[str, str]] = {
         "task": "the task you entered",
         "author": "who entered it",
         "reason": "how it was entered",
+        "fields": "what you entered in your organization's own fields",
     },
 }
 HEADINGS = {

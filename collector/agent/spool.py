@@ -13,13 +13,12 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from collector.agent.errors import AgentProblem, SpoolFull
 from collector.agent.home import set_aside
-from collector.protocol import Record
+from collector.protocol import Record, plain
 
 BALLAST_BYTES = 64 * 1024
 _FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
@@ -93,7 +92,7 @@ class Spool:
         SpoolFull
             The disk takes no more; the ballast is given up, so that the next attempt may succeed.
         """
-        bodies = [(json.dumps(asdict(record), separators=(",", ":")),) for record in records]
+        bodies = [(json.dumps(plain(record), separators=(",", ":")),) for record in records]
         text = json.dumps(state, separators=(",", ":"))
         with self._writing():
             self._connection.executemany("INSERT INTO record (body) VALUES (?)", bodies)

@@ -6,6 +6,7 @@ tables are the same.
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from typing import TypeAlias
@@ -203,6 +204,7 @@ def _changed_session(
         instance_count=record.instance_count,
         application_version=record.application_version,
         clock_stepped=record.clock_stepped,
+        prompt=record.prompt,
     )
 
 
@@ -221,6 +223,7 @@ def _new_session(view: SessionView, record: protocol.SessionRecord, known: Known
         application_version=record.application_version,
         clock_stepped=record.clock_stepped,
         clock_offset_ms=view.clock_offset_ms,
+        prompt=record.prompt,
     )
 
 
@@ -269,7 +272,7 @@ def _project_rows(ids: dict[str, int], known: Known, judged: Judged) -> list[evi
             project_number=entry.project,
             phase_number=entry.phase,
             task_number=entry.task,
-            fields="{}",
+            fields=json.dumps(entry.fields, ensure_ascii=False, sort_keys=True),
             author=entry.author,
             reason=entry.reason,
             created_ms=known.received_ms,

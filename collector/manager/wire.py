@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Iterator
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, Field, dataclass, fields
 from types import UnionType
 from typing import Annotated, Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
@@ -47,7 +47,16 @@ def _bounded(name: str, kind: Any) -> Any:
         return _LARGE if name in _LARGE_FIELDS else _TIME if name.endswith("_ms") else _SMALL
     if get_origin(kind) in (Union, UnionType):
         return Union[tuple(_bounded(name, part) for part in get_args(kind))]  # noqa: UP007
+    if get_origin(kind) is dict:
+        return Annotated[dict[_TEXT, _TEXT], msgspec.Meta(max_length=protocol.MOST_FIELDS)]
     return kind
+
+
+def _default(field: Field[Any]) -> tuple[Any, ...]:
+    """Return a field's default as the definition of a struct takes it; nothing where there is none."""
+    if field.default_factory is not MISSING:
+        return (msgspec.field(default_factory=field.default_factory),)
+    return () if field.default is MISSING else (field.default,)
 
 
 def _twin(record: type[_Twin], /, **other_types: Any) -> type[_Twin]:
@@ -61,7 +70,7 @@ def _twin(record: type[_Twin], /, **other_types: Any) -> type[_Twin]:
             (
                 field.name,
                 other_types.get(field.name) or _bounded(field.name, hints[field.name]),
-                *(() if field.default is MISSING else (field.default,)),
+                *_default(field),
             )
             for field in declared
             if field.name != "kind"
@@ -240,8 +249,10 @@ def _record(raw: Any) -> protocol.Record | BrokenRecord:
     except (msgspec.ValidationError, RecursionError) as error:
         return BrokenRecord(sound_text(f"{error}"), kept_text(raw))
     for name, value in msgspec.structs.asdict(cast("Any", record)).items():
-        if isinstance(value, str) and (flaw := flaw_of_text(value)):
-            return BrokenRecord(f"{name} {flaw}", kept_text(raw))
+        texts = [*value.keys(), *value.values()] if isinstance(value, dict) else [value]
+        for text in texts:
+            if isinstance(text, str) and (flaw := flaw_of_text(text)):
+                return BrokenRecord(f"{name} {flaw}", kept_text(raw))
     return record
 
 
@@ -279,6 +290,9 @@ def kept_text(raw: Any) -> str:
     if not isinstance(raw, dict):
         return json.dumps({"type": type(raw).__name__})
     kept = {name: _kept_value(raw[name]) for name in raw if name in _KNOWN_FIELDS}
+    if isinstance(raw.get("fields"), dict):
+        entered = list(raw["fields"].items())[: protocol.MOST_FIELDS]
+        kept["fields"] = {sound_text(str(name)): _kept_value(value) for name, value in entered}
     return json.dumps(kept)
 
 

@@ -6,13 +6,14 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from collector.agent.errors import AgentProblem, SpoolFull
 from collector.agent.spool import BALLAST_BYTES, Spool, SpoolReader
-from collector.protocol import WatchRecord
+from collector.protocol import ProjectRecord, WatchRecord
 
 
 def watch(start_ms: int) -> WatchRecord:
@@ -38,6 +39,15 @@ def test_records_are_numbered_in_order_and_forgotten_when_acknowledged(path: Pat
         spool.acknowledge(2)
         assert starts(spool) == [(3, 9)]
         assert (spool.backlog(), spool.last_sequence()) == (1, 3)
+
+
+def test_what_the_protocol_got_later_is_not_written_while_it_says_nothing(path: Path) -> None:
+    entry = ProjectRecord(session="0" * 32, from_ms=1, project="0042", author="ana", reason="set")
+    with Spool(path) as spool:
+        spool.commit([entry, replace(entry, fields={"order": "7"})], {})
+        bodies = [json.loads(row.body) for row in spool.peek(9, 10**6)]
+    assert [body.get("fields", "absent") for body in bodies] == ["absent", {"order": "7"}]
+    assert {"instance", "to_ms", "phase", "task"} <= bodies[0].keys()
 
 
 def test_numbers_go_on_after_everything_was_acknowledged_and_the_file_opened_again(path: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from itertools import pairwise
@@ -209,6 +210,13 @@ BAD_RECORDS = [
     (project(B), f"session {B!r} is unknown here"),
     (project(to_ms=NOON), f"it ends at {NOON}, not after its start at {NOON}"),
     (project(project=" "), "project or author is empty"),
+    (project(fields={"order": 7}), "Expected `str`, got `int` - at `$.fields[...]`"),
+    (
+        project(fields={str(number): "x" for number in range(9)}),
+        "Expected `object` of length <= 8 - at `$.fields`",
+    ),
+    (project(fields={"order": "a\x00b"}), "fields has a NUL character"),
+    (session(B, prompt="perhaps"), "Invalid enum value 'perhaps' - at `$.prompt`"),
     ({"kind": "riddle"}, "Invalid value 'riddle' - at `$.kind`"),
     ({}, "Object missing required field `kind`"),
     (7, "Expected `object`, got `int`"),
@@ -249,6 +257,36 @@ def test_a_field_that_the_protocol_does_not_know_is_not_kept(engine: Engine) -> 
     [(kept,)] = rows(engine, "SELECT record FROM quarantine")
     assert "Secret" not in kept
     assert '"application": "cad"' in kept
+
+
+def test_what_was_entered_in_fields_is_kept_of_a_record_that_is_set_aside(engine: Engine) -> None:
+    agent = new_agent(engine).agent
+    take(engine, agent, batch([session(), project(B, fields={"order": "WO-1"})]))
+
+    [(kept,)] = rows(engine, "SELECT record FROM quarantine")
+    assert json.loads(kept)["fields"] == {"order": "WO-1"}
+
+
+def test_the_fields_of_a_project_entry_are_stored_as_they_were_entered(both_engines: Engine) -> None:
+    agent = new_agent(both_engines).agent
+    take(
+        both_engines,
+        agent,
+        batch([session(), project(fields={"order": "WO-00017", "area": "Größe €"}), project()]),
+    )
+
+    stored = rows(both_engines, "SELECT CAST(fields AS TEXT) FROM project_entry ORDER BY id")
+    assert [json.loads(fields) for (fields,) in stored] == [{"order": "WO-00017", "area": "Größe €"}, {}]
+
+
+def test_what_became_of_the_question_at_launch_is_stored_with_the_session(both_engines: Engine) -> None:
+    agent = new_agent(both_engines).agent
+    told = []
+    for number, prompt in enumerate((None, "asked", "dismissed"), 1):
+        take(both_engines, agent, batch([session(prompt=prompt)], first=number))
+        told += rows(both_engines, "SELECT prompt FROM session")
+
+    assert told == [(None,), ("asked",), ("dismissed",)]
 
 
 def test_a_broken_presence_does_not_hold_up_evidence(engine: Engine) -> None:

@@ -22,6 +22,7 @@ _LEAST_MS = {
     "delivery_ms": 500,
     "presence_ms": 500,
     "policy_refresh_ms": 1_000,
+    "projects_refresh_ms": 1_000,
 }
 
 
@@ -71,6 +72,7 @@ def _application(given: object, number: int) -> MonitoredApplication:
         code=_text(row, "code", place),
         name=_text(row, "name", place),
         billed=row.get("billed") is True,
+        prompt=row.get("prompt") is True,
         signatures=tuple(_signature(each, place) for each in signatures),
     )
 

@@ -77,16 +77,20 @@ def collection_policy(engine: Engine) -> protocol.CollectionPolicy:
     document = {**policy_file.defaults()["collection"], **document}
     return protocol.CollectionPolicy(
         version=version,
-        applications=tuple(map(_monitored, document["applications"])),
+        applications=tuple(
+            _monitored(row, asks=document["prompt"] == "at_launch") for row in document["applications"]
+        ),
         **{name: document[name] for name in policy_file.TIMINGS},
     )
 
 
-def _monitored(application: dict[str, Any]) -> protocol.MonitoredApplication:
+def _monitored(application: dict[str, Any], *, asks: bool) -> protocol.MonitoredApplication:
+    """Return an application as agents are told of it; `asks` holds where it says nothing of its own."""
     return protocol.MonitoredApplication(
         code=application["code"],
         name=application["name"],
         billed=application["billed"],
+        prompt=application["billed"] and application.get("prompt", asks),
         signatures=tuple(protocol.Signature(**signature) for signature in application["signatures"]),
     )
 

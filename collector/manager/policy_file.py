@@ -2,8 +2,8 @@
 
 Pure: text in, documents out, and back. A document is what `policy_version.document` holds for its purpose:
 
-- `collection`: the fields of `protocol.CollectionPolicy` without its version; each application with its
-  product besides;
+- `collection`: the timings of `protocol.CollectionPolicy`, and `prompt`, whether billed applications ask at
+  launch which project they are for; each application with its product, and its own `prompt`, besides;
 - `license`, `billing`: the document of `warehouse.metrics.states.Policy`; billing adds `overlap` and
   `separation_of_duties`.
 """
@@ -25,6 +25,7 @@ Document = dict[str, Any]
 Documents = dict[str, Document]
 
 PURPOSES = ("collection", "license", "billing")
+PROMPTS = ("off", "at_launch")
 OVERLAPS = ("union", "full", "foreground", "equal_split")
 LONGEST_TEXT = 200
 CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
@@ -92,7 +93,7 @@ def defaults() -> Documents:
 
 def _collection(table: Mapping[str, Any], place: Place) -> Document:
     timings = {name.replace("_ms", "_seconds"): name for name in TIMINGS}
-    _refuse_unknown(table, (*timings, "applications"), place)
+    _refuse_unknown(table, (*timings, "prompt", "applications"), place)
     document: Document = {name: _timing(table, key, name, place) for key, name in timings.items()}
     half = document["gap_floor_ms"] // 2
     if "poll_seconds" not in table:
@@ -100,6 +101,11 @@ def _collection(table: Mapping[str, Any], place: Place) -> Document:
     if document["poll_ms"] > half:
         raise place.problem(
             "poll_seconds", "is more than half the gap floor", f"give {_decimal(half, 1_000)} or less"
+        )
+    document["prompt"] = _text(table, "prompt", place) if "prompt" in table else "off"
+    if document["prompt"] not in PROMPTS:
+        raise place.problem(
+            "prompt", f"{document['prompt']!r} is no way to ask", f"give one of {', '.join(PROMPTS)}"
         )
     document["applications"] = _applications(table.get("applications", []), place)
     return document
@@ -112,6 +118,7 @@ TIMINGS = {  # field of the collection policy: default and least
     "delivery_ms": (10_000, 500),
     "presence_ms": (5_000, 500),
     "policy_refresh_ms": (60_000, 1_000),
+    "projects_refresh_ms": (300_000, 1_000),
 }
 
 
@@ -138,18 +145,24 @@ def _applications(given: object, place: Place) -> list[Document]:
 def _application(given: object, place: Place, number: int) -> Document:
     place = place.inside(f"applications #{number}")
     row = _table(given, place, "application")
-    _refuse_unknown(row, ("code", "name", "product", "version", "edition", "billed", "signatures"), place)
+    known = ("code", "name", "product", "version", "edition", "billed", "prompt", "signatures")
+    _refuse_unknown(row, known, place)
     code = _text(row, "code", place)
     if not CODE.fullmatch(code):
         raise place.problem("code", f"{code!r} is not a code", "use letters, digits, '.', '_', '+' and '-'")
     signatures = _list(row.get("signatures", []), place, "signatures")
     if not signatures:
         raise place.problem("signatures", "there is none", 'give at least { executable = "NAME" }')
+    billed = _flag(row, "billed", place, default=False)
+    prompt = {"prompt": _flag(row, "prompt", place, default=False)} if "prompt" in row else {}
+    if prompt.get("prompt") and not billed:
+        raise place.problem("prompt", "its use is billed to no project", "write billed = true, or no prompt")
     return {
         "code": code,
         "name": _text(row, "name", place),
         **{key: _text(row, key, place) for key in ("product", "version", "edition") if key in row},
-        "billed": _flag(row, "billed", place, default=False),
+        "billed": billed,
+        **prompt,
         "signatures": [
             _signature(each, place, place_number) for place_number, each in enumerate(signatures, 1)
         ],
@@ -341,7 +354,11 @@ def render(documents: Documents) -> str:
 
 def _render_collection(document: Document) -> list[str]:
     timings = [_seconds_line(name, document[name]) for name in TIMINGS]
-    return ["\n".join(["[collection]", *timings]), *map(_render_application, document["applications"])]
+    prompt = f"prompt = {_value(document['prompt'])}"
+    return [
+        "\n".join(["[collection]", *timings, prompt]),
+        *map(_render_application, document["applications"]),
+    ]
 
 
 def _render_application(application: Document) -> str:

@@ -18,6 +18,7 @@ POLICY = CollectionPolicy(
             code="cad",
             name="CAD",
             billed=True,
+            prompt=True,
             signatures=(Signature(executable="cad*", arguments="*-x*"), Signature(executable="/opt/cad")),
         ),
     ),

@@ -64,6 +64,29 @@ def test_agents_get_the_newest_collection_policy(engine: Engine) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("everywhere", "own", "asked"),
+    [
+        ("", "", False),
+        ('prompt = "at_launch"', "", True),
+        ('prompt = "at_launch"', "prompt = false", False),
+        ('prompt = "off"', "prompt = true", True),
+    ],
+)
+def test_an_application_asks_at_launch_if_it_is_billed_and_the_policy_says_so(
+    engine: Engine, everywhere: str, own: str, asked: bool
+) -> None:
+    apply(
+        engine,
+        POLICY.replace("[collection]", f"[collection]\n{everywhere}").replace(
+            "billed = true", f"billed = true\n{own}"
+        ),
+    )
+
+    billed, unbilled = policies.collection_policy(engine).applications
+    assert (billed.prompt, unbilled.prompt) == (asked, False)
+
+
 def test_applications_become_rows_with_products_and_signatures(both_engines: Engine) -> None:
     apply(
         both_engines,

@@ -52,6 +52,8 @@ def test_a_policy_file_becomes_one_document_for_each_table() -> None:
         "delivery_ms": 10_000,
         "presence_ms": 5_000,
         "policy_refresh_ms": 60_000,
+        "projects_refresh_ms": 300_000,
+        "prompt": "off",
         "applications": [
             {
                 "code": "draftline-cad",
@@ -107,6 +109,23 @@ def test_the_example_of_the_documentation_is_a_good_file() -> None:
     refuse_short_timeouts(documents, page.name)
 
 
+def test_whether_to_ask_at_launch_is_said_for_all_and_for_each() -> None:
+    text = """
+[collection]
+prompt = "at_launch"
+[[collection.applications]]
+code = "cad"
+name = "CAD"
+billed = true
+prompt = false
+signatures = [{ executable = "cad" }]
+"""
+    document = parse(text, "policy.toml")["collection"]
+
+    assert (document["prompt"], document["applications"][0]["prompt"]) == ("at_launch", False)
+    assert parse(render({"collection": document}), "shown")["collection"] == document
+
+
 def test_a_table_left_out_is_not_there() -> None:
     assert parse("[license]\n", "policy.toml").keys() == {"license"}
 
@@ -124,6 +143,14 @@ def test_the_poll_is_half_the_gap_floor_at_most() -> None:
         (
             "[collection]\ngap_floor_seconds = 0.5",
             "p.toml, [collection], gap_floor_seconds: 0.5 is too small; give 1 or",
+        ),
+        (
+            "[collection]\nprompt = 'always'",
+            "p.toml, [collection], prompt: 'always' is no way to ask; give one of off, at_launch",
+        ),
+        (
+            "[[collection.applications]]\ncode='a'\nname='A'\nprompt=true\nsignatures=[{executable='a'}]",
+            "[collection.applications #1], prompt: its use is billed to no project; write billed = true",
         ),
         (
             "[collection]\npoll_seconds = 31",
@@ -236,8 +263,8 @@ applications = st.fixed_dictionaries(
             max_size=3,
         ),
     },
-    optional={"product": texts, "version": texts, "edition": texts},
-)
+    optional={"product": texts, "version": texts, "edition": texts, "prompt": st.booleans()},
+).filter(lambda row: row["billed"] or not row.get("prompt"))
 
 
 @given(
@@ -245,9 +272,10 @@ applications = st.fixed_dictionaries(
     rows=st.dictionaries(codes, applications, max_size=4),
     default=whole_rules,
     overrides=st.dictionaries(codes, rules, max_size=4),
+    prompt=st.sampled_from(["off", "at_launch"]),
 )
 def test_any_policy_survives_being_shown(
-    floor: int, rows: dict[str, Any], default: dict[str, Any], overrides: dict[str, Any]
+    floor: int, rows: dict[str, Any], default: dict[str, Any], overrides: dict[str, Any], prompt: str
 ) -> None:
     documents = {
         "collection": {
@@ -257,6 +285,8 @@ def test_any_policy_survives_being_shown(
             "delivery_ms": 500,
             "presence_ms": 500,
             "policy_refresh_ms": 1_000,
+            "projects_refresh_ms": 1_000,
+            "prompt": prompt,
             "applications": [{"code": code, **row} for code, row in rows.items()],
         },
         "license": {"default": default, "applications": overrides},

@@ -1,21 +1,18 @@
 """Tables to an Excel workbook that looks the same, and is the same byte for byte, whenever it is made.
 
-Text stays text, whatever it begins with; what no workbook can hold is refused before anything is written.
+The library makes the workbook, its styles, tables, charts and print set-up; the rows go past it as text, when
+the file is written: see `spreadsheet_rows`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from decimal import Decimal
-from math import ceil
 from pathlib import Path
-from shutil import copyfileobj
 from tempfile import TemporaryFile
-from typing import Any, Literal, NamedTuple
-from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
+from typing import Any
+from zipfile import ZIP_DEFLATED, ZIP_STORED, LargeZipFile, ZipFile, ZipInfo
 
 import polars as pl
 from openpyxl import Workbook
@@ -27,23 +24,44 @@ from openpyxl.worksheet.table import Table as ExcelTable
 from openpyxl.worksheet.table import TableColumn, TableStyleInfo
 from openpyxl.writer.excel import ExcelWriter
 
+from pipelines.spreadsheet_rows import (
+    FIRST_ROW,
+    FORMULA_STARTS,
+    HEADER_ROW,
+    ILLEGAL,
+    LONGEST_TEXT,
+    Block,
+    Cell,
+    Column,
+    Kind,
+    Look,
+    Table,
+    cells_beside,
+    refuse_text,
+    refuse_unwritable,
+    row_of_cells,
+)
 from pipelines.whole_file import whole_file
 from warehouse.errors import Problem
-from warehouse.money import HOUR_MS
 
-Kind = Literal["text", "prose", "date", "instant", "integer", "hours", "time", "money", "rate", "formula"]
+__all__ = [
+    "FIRST_ROW",
+    "HEADER_ROW",
+    "ILLEGAL",
+    "LONGEST_TEXT",
+    "Cell",
+    "Column",
+    "Kind",
+    "Sheet",
+    "Spreadsheet",
+    "Table",
+    "money_format",
+    "refuse_unwritable",
+    "write_table",
+]
 
-LONGEST_TEXT = 32_767
-MOST_ROWS = 1_048_576 - 10
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-ILLEGAL = r"[\x00-\x08\x0B\x0C\x0E-\x1F\x{FFFE}\x{FFFF}]"  # what XML 1.0 cannot hold
-
-HEADER_ROW = 4
-"""Titles stand in rows 1 and 2, row 3 is empty, the table's header is row 4, its data begin in row 5."""
-FIRST_ROW = HEADER_ROW + 1
-
-INK, MUTED, GRID = "1F2937", "5B6472", "D1D5DB"
-FONT, LINE_HEIGHT = "Calibri", 13.5
+INK, MUTED, GRID, BRAND = "1F2937", "5B6472", "D1D5DB", "0072B2"
+FONT = "Calibri"
 NUMBERS: Mapping[Kind, str] = {
     "text": "@",
     "prose": "@",
@@ -56,172 +74,162 @@ NUMBERS: Mapping[Kind, str] = {
     "formula": "General",
 }
 LEFT: tuple[Kind, ...] = ("text", "prose", "date", "instant")
+FONTS: Mapping[str, Mapping[str, Any]] = {
+    "title": {"size": 16, "bold": True, "color": INK},
+    "basis": {"size": 10, "color": MUTED},
+    "section": {"size": 11, "bold": True, "color": BRAND},
+    "header": {"size": 10, "bold": True, "color": "FFFFFF"},
+}
+"""Lettering of its own, by the shape of the look that names it."""
 
 
-@dataclass(frozen=True)
-class Column:
-    """A column: its title, the frame's column, what it holds, and its width in characters.
+class Spreadsheet:
+    """A workbook that is being made: its sheets in order, and the looks of its cells."""
 
-    A `hours` column holds quantities in 0.001 h, or hours; a `time` column milliseconds; a `money` column
-    minor units, of as many decimals as the frame's column `digits` says; a `rate` column 1/10,000 of the
-    major unit.
-    """
+    def __init__(self) -> None:
+        self.excel = Workbook(write_only=True)
+        self.sheets: list[Sheet] = []
+        self._styles: dict[Look, int] = {}
+        self._paper: Any = None  # whose cells are styled, to learn the number of a style
 
-    title: str
-    key: str
-    kind: Kind
-    width: float
+    def sheet(self, name: str, widths: Mapping[int, float], *, frozen: int = 0) -> Sheet:
+        """Add a sheet with columns of these widths, in characters; rows down to `frozen` stay in sight."""
+        excel = self.excel.create_sheet(name)
+        self._paper = self._paper or excel
+        _set_up_page(excel, frozen)
+        for place, width in widths.items():
+            excel.column_dimensions[get_column_letter(place + 1)].width = width
+        self.sheets.append(Sheet(self, excel))
+        return self.sheets[-1]
 
+    def style(self, look: Look) -> int:
+        """Return the number of a look in the workbook's list of styles."""
+        found = self._styles.get(look)
+        if found is None:
+            cell = WriteOnlyCell(self._paper)
+            _dress(cell, look)
+            found = self._styles[look] = int(cell.style_id)
+        return found
 
-@dataclass(frozen=True)
-class Table:
-    """One sheet with one table.
+    def save(self, path: Path, made_at: datetime, title: str | None = None) -> None:
+        """Write the workbook, whole or not at all, and the same bytes every time.
 
-    `totals` are further rows below it, in bold; `side` are cells to its right by row and column, for a chart.
-    """
+        Parameters
+        ----------
+        made_at
+            What the file says of when it was made: fixed by its content, not by the clock.
 
-    sheet: str
-    title: str
-    basis: str
-    columns: Sequence[Column]
-    frame: pl.DataFrame
-    totals: pl.DataFrame | None = None
-    side: Mapping[int, Mapping[int, Any]] = field(default_factory=dict)
-
-
-# --- What no workbook can hold -----------------------------------------------------------------------------
-
-
-def refuse_unwritable(table: Table) -> None:
-    """Refuse text that no workbook can hold, and more rows than a sheet has.
-
-    Raises
-    ------
-    Problem
-        Naming sheet, row and column.
-    """
-    if table.frame.height > MOST_ROWS:
-        raise Problem(
-            f"sheet {table.sheet} would have {table.frame.height:,} rows, a workbook holds {MOST_ROWS:,}",
-            "export it as CSV",
-        )
-    for column in table.columns:
-        if table.frame.schema[column.key] == pl.String:
-            _refuse_text(table, column)
-
-
-def _refuse_text(table: Table, column: Column) -> None:
-    text = table.frame[column.key]
-    for wrong, what in (
-        (text.str.contains(ILLEGAL), "holds a control character"),
-        (text.str.len_chars() > LONGEST_TEXT, f"is longer than {LONGEST_TEXT:,} characters"),
-    ):
-        rows = wrong.fill_null(value=False).arg_true()
-        if len(rows):
-            raise Problem(
-                f"sheet {table.sheet}, row {rows[0] + FIRST_ROW}, column {column.title}: the text {what}",
-                "correct it where it was entered",
-            )
-
-
-# --- One sheet ---------------------------------------------------------------------------------------------
-
-
-class Look(NamedTuple):
-    """How a cell looks: its number format is the kind's unless it has a `shape`, its side likewise."""
-
-    kind: Kind
-    digits: int
-    is_quoted: bool
-    bold: bool = False
-    shape: str = ""
-    side: str = ""
+        Raises
+        ------
+        Problem
+            The file cannot be written, or a sheet is larger than 2 GiB.
+        """
+        properties = self.excel.properties
+        properties.creator, properties.title = "Process Meter", title
+        properties.created = properties.modified = made_at.replace(tzinfo=None)
+        with TemporaryFile() as raw:
+            with ZipFile(raw, "w", ZIP_STORED) as archive:
+                ExcelWriter(self.excel, archive).save()
+            rows = {sheet.excel.path.lstrip("/"): sheet for sheet in self.sheets}
+            with whole_file(path) as draft, ZipFile(raw) as parts, ZipFile(draft, "w") as archive:
+                for name in sorted(parts.namelist()):
+                    _write_part(archive, name, _content(parts.read(name), name, rows.get(name)))
 
 
 class Sheet:
-    """Writes one sheet row by row; its cells are used again and again, because styling each anew is slow."""
+    """One sheet: its rows from the top, of single cells or of whole frames."""
 
-    def __init__(
-        self, workbook: Workbook, name: str, widths: Mapping[int, float], *, frozen: int = 0
-    ) -> None:
-        self.excel: Any = workbook.create_sheet(name)
+    def __init__(self, spreadsheet: Spreadsheet, excel: Any) -> None:
+        self.excel = excel
         self.row = 0
-        self._cells: dict[tuple[int, Look], Any] = {}
-        _set_up_page(self.excel, frozen)
-        for place, width in widths.items():
-            self.excel.column_dimensions[get_column_letter(place + 1)].width = width
+        self._spreadsheet = spreadsheet
+        self._rows: list[bytes | Block] = []
 
-    def append(self, cells: Sequence[Any], height: float | None = None) -> None:
+    def append(self, cells: Sequence[Cell | None], height: float | None = None) -> None:
         """Write the next row."""
         self.row += 1
-        if height:
-            self.excel.row_dimensions[self.row].height = height
-        self.excel.append(cells)
+        for place, cell in enumerate(cells):
+            if cell is not None and isinstance(cell.value, str):
+                name = f"{self.excel.title}, row {self.row}, column {get_column_letter(place + 1)}"
+                refuse_text(cell.value, f"sheet {name}")
+        self._rows.append(row_of_cells(self.row, cells, height).encode())
 
     def title(self, title: str, basis: str) -> None:
         """Write the title rows."""
-        self.append([self.lettered(title, size=16, bold=True, color=INK)], height=24)
-        self.append([self.lettered(basis, size=10, color=MUTED)])
+        self.append([self.lettered("title", title)], height=24)
+        self.append([self.lettered("basis", basis)])
         self.append([])
 
-    def lettered(self, text: str, **font: Any) -> Any:
-        """Return a cell with text in a font of its own."""
-        cell = WriteOnlyCell(self.excel)
-        cell.font = Font(name=FONT, **font)
-        return _put(cell, text)
+    def lettered(self, font: str, text: str) -> Cell:
+        """Return a cell with text in one of `FONTS`."""
+        return self.cell("text", text, shape=font)
 
     def header(self, columns: Sequence[Column], side: Mapping[int, Column] | None = None) -> None:
         """Write the header row of a table, and of what stands beside it."""
-        cells: list[Any] = [None] * (max(side or {}, default=len(columns) - 1) + 1)
+        cells: list[Cell | None] = [None] * (max(side or {}, default=len(columns) - 1) + 1)
         for place, column in [*enumerate(columns), *(side or {}).items()]:
-            cell = self.lettered(column.title, size=10, bold=True, color="FFFFFF")
-            cell.fill = PatternFill("solid", fgColor=INK)
             to = "left" if column.kind in LEFT else "right"
-            cell.alignment = Alignment(horizontal=to, vertical="center", wrap_text=True, indent=1)
-            cells[place] = cell
+            cells[place] = self.cell("text", column.title, shape="header", side=to)
         self.append(cells, height=30)
 
-    def cell(self, place: int, kind: Kind, value: Any, digits: int = 2, **look: Any) -> Any:
-        """Return the cell of a place in a row, holding a value: it is good until the next one of its look.
-
-        Look: `bold`, `shape` (a number format of its own), `side` (left or right). A cell that was written
-        once is never given another look: the library would change the rows before.
-        """
+    def cell(self, kind: Kind, value: Any, digits: int = 2, **look: Any) -> Cell:
+        """Return a cell. Look: `bold`, `shape` (number format, or one of `FONTS`), `side` (left or right)."""
         is_quoted = isinstance(value, str) and kind != "formula" and value.startswith(FORMULA_STARTS)
-        key = (place, Look(kind, digits, is_quoted, **look))
-        found = self._cells.get(key)
-        if found is None:
-            found = self._cells[key] = _styled(WriteOnlyCell(self.excel), key[1])
-        return _put(found, _shown(kind, value, digits), is_formula=kind == "formula")
+        return Cell(self._spreadsheet.style(Look(kind, digits, is_quoted, **look)), kind, value, digits)
+
+    def frame(
+        self, columns: Sequence[Column], frame: pl.DataFrame, *, bold: bool = False, **more: Any
+    ) -> None:
+        """Write the rows of a frame. More: `side`, cells beside the rows by row and place."""
+        side = {
+            number: cells_beside(number, self._beside(cells))
+            for number, cells in more.get("side", {}).items()
+        }
+        block = Block(columns, frame, self.row + 1, self._spreadsheet.style, bold, side)
+        block.ready()
+        self._rows.append(block)
+        self.row += frame.height
+
+    def beside(self, cells: Mapping[int, Any]) -> None:
+        """Write a row that has nothing but what stands beside a table."""
+        filled = self._beside(cells)
+        self.append([filled.get(place) for place in range(max(filled) + 1)])
+
+    def _beside(self, cells: Mapping[int, Any]) -> dict[int, Cell]:
+        return {
+            place: self.cell("text" if isinstance(value, str) else "hours", value)
+            for place, value in cells.items()
+        }
+
+    def pieces(self) -> Iterator[bytes]:
+        """Give the rows as the file has them."""
+        for rows in self._rows:
+            if isinstance(rows, bytes):
+                yield rows
+            else:
+                yield from rows.pieces()
 
 
-def _shown(kind: Kind, value: Any, digits: int) -> Any:
-    """Turn whole units into what people read; money never goes through a float."""
-    if not isinstance(value, int) or kind == "integer":
-        return value.replace(tzinfo=None) if kind == "instant" else value
-    if kind == "time":
-        return value / HOUR_MS  # no money: a float may hold it, and sheets sum it exactly enough to see
-    scale = {"money": digits, "hours": 3, "rate": 4}.get(kind, 0)
-    return Decimal(value).scaleb(-scale) if scale else value
-
-
-def _put(cell: Any, value: Any, *, is_formula: bool = False) -> Any:
-    cell.value = value
-    if isinstance(value, str) and not is_formula:
-        cell.data_type = "s"  # also where it begins with = or reads like an error
-    return cell
-
-
-def _styled(cell: Any, look: Look) -> Any:
-    kind = look.kind
-    cell.number_format = look.shape or (money_format(look.digits) if kind == "money" else NUMBERS[kind])
-    cell.font = Font(name=FONT, size=10, bold=look.bold, color=INK)
-    top, bottom = (Side("thin", color=INK), None) if look.bold else (None, Side("hair", color=GRID))
-    cell.border = Border(top=top, bottom=bottom)
+def _dress(cell: Any, look: Look) -> None:
+    """Give a cell its font, border, fill, alignment and number format."""
+    lettering = FONTS.get(look.shape)
+    cell.number_format = NUMBERS["text"] if lettering else look.shape or _format(look)
     cell.quotePrefix = look.is_quoted
-    side = look.side or ("left" if kind in LEFT else "right")
-    cell.alignment = Alignment(horizontal=side, vertical="center", wrap_text=kind == "prose", indent=1)
-    return cell
+    side = look.side or ("left" if look.kind in LEFT else "right")
+    cell.font = Font(name=FONT, **(lettering or {"size": 10, "bold": look.bold, "color": INK}))
+    if look.shape == "header":
+        cell.fill = PatternFill("solid", fgColor=INK)
+    elif lettering:
+        return
+    else:
+        top, bottom = (Side("thin", color=INK), None) if look.bold else (None, Side("hair", color=GRID))
+        cell.border = Border(top=top, bottom=bottom)
+    wrapped = look.kind == "prose" or look.shape == "header"
+    cell.alignment = Alignment(horizontal=side, vertical="center", wrap_text=wrapped, indent=1)
+
+
+def _format(look: Look) -> str:
+    return money_format(look.digits) if look.kind == "money" else NUMBERS[look.kind]
 
 
 def money_format(digits: int) -> str:
@@ -248,58 +256,24 @@ def _set_up_page(sheet: Any, frozen: int) -> None:
 # --- A sheet with a table ----------------------------------------------------------------------------------
 
 
-def write_table(workbook: Workbook, table: Table) -> Sheet:
+def write_table(spreadsheet: Spreadsheet, table: Table) -> Sheet:
     """Add a sheet with title, header, rows, filter and frozen panes; an empty table says so."""
     widths = {place: column.width for place, column in enumerate(table.columns)}
     widths |= {place: column.width for place, column in table.side.get(HEADER_ROW, {}).items()}
-    sheet = Sheet(workbook, table.sheet, widths, frozen=HEADER_ROW)
+    sheet = spreadsheet.sheet(table.sheet, widths, frozen=HEADER_ROW)
     sheet.title(table.title, table.basis)
     sheet.header(table.columns, table.side.get(HEADER_ROW, {}))
-    _write_rows(sheet, table, table.frame, bold=False)
+    side = {row: cells for row, cells in table.side.items() if row != HEADER_ROW}
+    sheet.frame(table.columns, table.frame, side=side)
     if table.frame.is_empty():
-        sheet.append([sheet.cell(0, "text", "None in this run.")])
+        sheet.append([sheet.cell("text", "None in this run.")])
     else:
         _add_excel_table(sheet.excel, table)
     if table.totals is not None:
-        _write_rows(sheet, table, table.totals, bold=True)
-    for row in range(sheet.row + 1, max(table.side, default=0) + 1):
-        sheet.append(_beside([], table, row, sheet))
+        sheet.frame(table.columns, table.totals, bold=True, side=side)
+    for row in range(sheet.row + 1, max(side, default=0) + 1):
+        sheet.beside(side[row])
     return sheet
-
-
-def _write_rows(sheet: Sheet, table: Table, frame: pl.DataFrame, *, bold: bool) -> None:
-    kinds = [column.kind for column in table.columns]
-    digits = frame["digits"].to_list() if "money" in kinds else [2] * frame.height
-    for decimals, row in zip(
-        digits, frame.select(column.key for column in table.columns).iter_rows(), strict=True
-    ):
-        cells = [
-            sheet.cell(place, kind, value, decimals, bold=bold)
-            for place, (kind, value) in enumerate(zip(kinds, row, strict=True))
-        ]
-        sheet.append(_beside(cells, table, sheet.row + 1, sheet), height=_height(table.columns, row))
-
-
-def _height(columns: Sequence[Column], row: Sequence[Any]) -> float | None:
-    """Estimate how high a row must be for its prose; None where one line is enough."""
-    lines = [
-        ceil(len(value) * 1.1 / column.width)
-        for column, value in zip(columns, row, strict=True)
-        if column.kind == "prose" and isinstance(value, str)
-    ]
-    return LINE_HEIGHT * most if (most := max(lines, default=1)) > 1 else None
-
-
-def _beside(cells: list[Any], table: Table, row: int, sheet: Sheet) -> list[Any]:
-    """Add what stands to the right of the table in a row."""
-    side = table.side.get(row)
-    if not side:
-        return cells
-    cells = cells + [None] * (max(side) + 1 - len(cells))
-    for place, value in side.items():
-        kind: Kind = "text" if isinstance(value, str) else "hours"
-        cells[place] = sheet.cell(place, kind, value)
-    return cells
 
 
 def _add_excel_table(sheet: Any, table: Table) -> None:
@@ -317,39 +291,34 @@ def _add_excel_table(sheet: Any, table: Table) -> None:
 
 # --- The file ----------------------------------------------------------------------------------------------
 
-
-def save(workbook: Workbook, path: Path, made_at: datetime) -> None:
-    """Write the workbook, whole or not at all, and the same bytes every time.
-
-    Parameters
-    ----------
-    made_at
-        What the file says of when it was made: fixed by its content, not by the clock.
-    """
-    properties = workbook.properties
-    properties.creator, properties.title = "Process Meter", None
-    properties.created = properties.modified = made_at.replace(tzinfo=None)
-    with TemporaryFile() as raw:
-        with ZipFile(raw, "w", ZIP_STORED) as archive:
-            ExcelWriter(workbook, archive).save()
-        with whole_file(path) as draft, ZipFile(raw) as parts, ZipFile(draft, "w", ZIP_DEFLATED) as archive:
-            for name in sorted(parts.namelist()):
-                _copy_part(parts, archive, name)
-
-
-def _copy_part(parts: ZipFile, archive: ZipFile, name: str) -> None:
-    if name == "docProps/app.xml":
-        archive.writestr(_part(name), _APPLICATION)
-        return
-    with parts.open(name) as source, archive.open(_part(name), "w", force_zip64=True) as target:
-        copyfileobj(source, target, 1 << 20)
-
-
 # The writing library names its own version here.
 _APPLICATION = (
     b'<Properties xmlns="http://schemas.openxmlformats.org/officeDocument/2006/extended-properties">'
     b"<Application>Process Meter</Application></Properties>"
 )
+_NO_ROWS = re.compile(rb"<sheetData\s*/>|<sheetData>\s*</sheetData>")
+
+
+def _content(part: bytes, name: str, sheet: Sheet | None) -> Iterator[bytes]:
+    """Give a part of the file, with its rows where the library has written an empty place for them."""
+    if name == "docProps/app.xml":
+        yield _APPLICATION
+    elif sheet is None:
+        yield part
+    else:
+        head, tail = _NO_ROWS.split(part)
+        yield head + b"<sheetData>"
+        yield from sheet.pieces()
+        yield b"</sheetData>" + tail
+
+
+def _write_part(archive: ZipFile, name: str, pieces: Iterator[bytes]) -> None:
+    try:
+        with archive.open(_part(name), "w") as target:
+            for piece in pieces:
+                target.write(piece)
+    except (RuntimeError, LargeZipFile) as error:  # the 64-bit form makes Excel offer a repair
+        raise Problem(f"{name} would be larger than 2 GiB", "export the lines as CSV") from error
 
 
 def _part(name: str) -> ZipInfo:

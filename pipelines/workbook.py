@@ -9,13 +9,20 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from openpyxl import Workbook
 from openpyxl.chart import BarChart, Reference
 from openpyxl.utils import get_column_letter
 from sqlalchemy import Engine
 
 from pipelines.book import Book, open_book
-from pipelines.spreadsheet import FIRST_ROW, HEADER_ROW, Sheet, Table, refuse_unwritable, save, write_table
+from pipelines.spreadsheet import (
+    FIRST_ROW,
+    HEADER_ROW,
+    Sheet,
+    Spreadsheet,
+    Table,
+    refuse_unwritable,
+    write_table,
+)
 from pipelines.workbook_proof import instant, write_reconciliation, write_run
 from pipelines.workbook_sheets import CHART_COLUMN, definitions, tables
 
@@ -46,7 +53,7 @@ def write_book(book: Book, path: Path) -> None:
     made = [*tables(book), definitions()]
     for table in made:
         refuse_unwritable(table)
-    workbook = Workbook(write_only=True)
+    workbook = Spreadsheet()
     write_run(workbook, book)
     for table in made[:-1]:
         sheet = write_table(workbook, table)
@@ -54,7 +61,7 @@ def write_book(book: Book, path: Path) -> None:
             _draw_largest_projects(sheet, table)
     write_reconciliation(workbook, book, made)
     write_table(workbook, made[-1])
-    save(workbook, path, instant(book.run.closed_ms or book.run.prepared_ms))
+    workbook.save(path, instant(book.run.closed_ms or book.run.prepared_ms))
 
 
 def _draw_largest_projects(sheet: Sheet, table: Table) -> None:

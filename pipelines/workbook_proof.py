@@ -7,11 +7,10 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import polars as pl
-from openpyxl import Workbook
 from openpyxl.utils import get_column_letter
 
 from pipelines.book import Book
-from pipelines.spreadsheet import FIRST_ROW, Column, Kind, Sheet, Table, money_format
+from pipelines.spreadsheet import FIRST_ROW, Cell, Column, Kind, Sheet, Spreadsheet, Table, money_format
 from pipelines.workbook_sheets import CHARGES, SESSIONS, SUMMARY, amounts_in_words, sums
 from pipelines.workbook_words import KIND_WORDS
 from warehouse.metrics.tie_out import SIGNS
@@ -34,15 +33,15 @@ TERMS = {
 # --- Run ---------------------------------------------------------------------------------------------------
 
 
-def write_run(workbook: Workbook, book: Book) -> None:
+def write_run(workbook: Spreadsheet, book: Book) -> None:
     """Add the sheet that says what the run is, what it was made from, and who signed it."""
-    sheet = Sheet(workbook, "Run", {0: 50, 1: 92})
+    sheet = workbook.sheet("Run", {0: 50, 1: 92})
     sheet.excel.page_setup.fitToHeight = 1
     sheet.title(f"Billing run {book.run.number}", f"Period {book.run.period}, status {book.run.status}")
     for section, facts in _sections(book).items():
-        sheet.append([sheet.lettered(section, size=11, bold=True, color="0072B2")], height=20)
+        sheet.append([sheet.lettered("section", section)], height=20)
         for name, value, kind in facts:
-            sheet.append([sheet.cell(0, "text", name), sheet.cell(1, kind, value, side="left")])
+            sheet.append([sheet.cell("text", name), sheet.cell(kind, value, side="left")])
         sheet.append([])
 
 
@@ -151,9 +150,9 @@ def instant(milliseconds: int) -> datetime:
 WIDTHS = dict(enumerate((64, 9, 20, 20, 14)))
 
 
-def write_reconciliation(workbook: Workbook, book: Book, tables: Sequence[Table]) -> None:
+def write_reconciliation(workbook: Spreadsheet, book: Book, tables: Sequence[Table]) -> None:
     """Add the tie-out: each figure of the ledger beside a live formula; every difference is 0."""
-    sheet = Sheet(workbook, "Reconciliation", WIDTHS)
+    sheet = workbook.sheet("Reconciliation", WIDTHS)
     sheet.title(
         "Reconciliation",
         "Values of the ledger beside live formulas over this workbook; every difference is 0",
@@ -162,9 +161,9 @@ def write_reconciliation(workbook: Workbook, book: Book, tables: Sequence[Table]
     checked = [*_write_tie_out(sheet, book), *_write_sums(sheet, book, by_name)]
     sheet.append([])
     total = "+".join(f"ABS(E{row})" for row in checked)
-    blanks = [sheet.cell(place, "text", None, bold=True) for place in (1, 2, 3)]
-    last = [sheet.cell(0, "text", "Sum of all differences", bold=True), *blanks]
-    sheet.append([*last, sheet.cell(4, "formula", f"={total}", shape=ZERO, bold=True)], height=20)
+    blanks = [sheet.cell("text", None, bold=True) for _ in range(3)]
+    last = [sheet.cell("text", "Sum of all differences", bold=True), *blanks]
+    sheet.append([*last, sheet.cell("formula", f"={total}", shape=ZERO, bold=True)], height=20)
 
 
 ZERO = "#,##0.00;[Red]-#,##0.00;0"
@@ -183,21 +182,21 @@ def _write_tie_out(sheet: Sheet, book: Book) -> list[int]:
     first = sheet.row + 1
     for term, sign in SIGNS.items():
         mark = {"run": "", "rounding": "+/-"}.get(term, "-" if sign < 0 else "+")
-        _write_term(sheet, TERMS[term], mark, sheet.cell(2, "integer", terms[term]), None)
+        _write_term(sheet, TERMS[term], mark, sheet.cell("integer", terms[term]), None)
     signed = "+".join(f"{sign}*C{row}" for row, sign in enumerate(SIGNS.values(), first))
     row = sheet.row + 1
-    by_formula = sheet.cell(2, "formula", f"={signed}", shape=WHOLE)
+    by_formula = sheet.cell("formula", f"={signed}", shape=WHOLE)
     _write_term(sheet, "Billed time, by formula", "=", by_formula, None)
-    by_lines = sheet.cell(2, "integer", terms["billed"])
+    by_lines = sheet.cell("integer", terms["billed"])
     _write_term(sheet, "Billed time, by the lines (held ones included)", "", by_lines, f"=C{row}-C{row + 1}")
     sheet.append([])
     return [row + 1]
 
 
-def _write_term(sheet: Sheet, name: str, mark: str, cell: Any, difference: str | None) -> None:
-    hours = sheet.cell(3, "formula", f"=C{sheet.row + 1}/{HOUR_MS}", shape=HOURS)
-    zero = sheet.cell(4, "formula", difference, shape=ZERO)
-    sheet.append([sheet.cell(0, "text", name), sheet.cell(1, "text", mark or None), cell, hours, zero])
+def _write_term(sheet: Sheet, name: str, mark: str, cell: Cell, difference: str | None) -> None:
+    hours = sheet.cell("formula", f"=C{sheet.row + 1}/{HOUR_MS}", shape=HOURS)
+    zero = sheet.cell("formula", difference, shape=ZERO)
+    sheet.append([sheet.cell("text", name), sheet.cell("text", mark or None), cell, hours, zero])
 
 
 def _write_sums(sheet: Sheet, book: Book, tables: dict[str, Table]) -> list[int]:
@@ -210,11 +209,11 @@ def _write_sums(sheet: Sheet, book: Book, tables: dict[str, Table]) -> list[int]
         shape = WHOLE if check.digits is None else money_format(check.digits)
         sheet.append(
             [
-                sheet.cell(0, "text", check.what),
-                sheet.cell(1, "text", check.unit or None),
-                sheet.cell(2, kind, check.value, check.digits or 0),
-                sheet.cell(3, "formula", check.formula, shape=shape),
-                sheet.cell(4, "formula", f"=ROUND(C{row}-D{row},6)", shape=ZERO),
+                sheet.cell("text", check.what),
+                sheet.cell("text", check.unit or None),
+                sheet.cell(kind, check.value, check.digits or 0),
+                sheet.cell("formula", check.formula, shape=shape),
+                sheet.cell("formula", f"=ROUND(C{row}-D{row},6)", shape=ZERO),
             ]
         )
         rows.append(row)

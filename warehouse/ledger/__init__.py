@@ -7,7 +7,9 @@ transaction (`store.writing`).
 from __future__ import annotations
 
 from warehouse.ledger.audit import Event, head, record_event, record_events, serialize
+from warehouse.ledger.budgets import Spent, spent
 from warehouse.ledger.disclosure import named_people, pseudonymous_people
+from warehouse.ledger.entered import entered_fields, entered_since
 from warehouse.ledger.late import exceptions_of, late
 from warehouse.ledger.lines import (
     LINES,
@@ -15,13 +17,22 @@ from warehouse.ledger.lines import (
     SHARES,
     delete_lines,
     lines_of,
-    seal,
     shares_of,
     standing_lines,
     write_exceptions,
     write_lines,
 )
+from warehouse.ledger.links import seal
+from warehouse.ledger.parties import (
+    Party,
+    billing_staff,
+    party_of,
+    person_behind,
+    requires_separation,
+    set_billing_staff,
+)
 from warehouse.ledger.reading import originals_of, review_rows, sessions_of
+from warehouse.ledger.releases import Release, add_release, pending_releases, release_of, reversed_by
 from warehouse.ledger.reviews import Review, add_reviews, line_id, lines_in, reviews_of
 from warehouse.ledger.runs import (
     OPEN,
@@ -35,7 +46,18 @@ from warehouse.ledger.runs import (
     replace_run,
     runs,
     standing_run,
+    start_review,
 )
+from warehouse.ledger.seals import sealing
+from warehouse.ledger.settlements import (
+    Exceptional,
+    Settlement,
+    add_exceptions,
+    exceptions_in,
+    remove_exceptions,
+    settle_exceptions,
+)
+from warehouse.ledger.sign_offs import ProjectLines, SignOff, add_sign_off, project_lines, sign_offs
 from warehouse.ledger.verification import verify
 
 __all__ = [
@@ -44,12 +66,26 @@ __all__ = [
     "OPEN",
     "SHARES",
     "Event",
+    "Exceptional",
+    "Party",
+    "ProjectLines",
+    "Release",
     "Review",
     "Run",
+    "Settlement",
+    "SignOff",
+    "Spent",
+    "add_exceptions",
+    "add_release",
     "add_reviews",
     "add_run",
+    "add_sign_off",
+    "billing_staff",
     "closed_runs",
     "delete_lines",
+    "entered_fields",
+    "entered_since",
+    "exceptions_in",
     "exceptions_of",
     "find_run",
     "head",
@@ -61,20 +97,34 @@ __all__ = [
     "named_people",
     "new_number",
     "originals_of",
+    "party_of",
+    "pending_releases",
+    "person_behind",
     "policy_version_id",
+    "project_lines",
     "pseudonymous_people",
     "record_event",
     "record_events",
+    "release_of",
+    "remove_exceptions",
     "replace_run",
+    "requires_separation",
+    "reversed_by",
     "review_rows",
     "reviews_of",
     "runs",
     "seal",
+    "sealing",
     "serialize",
     "sessions_of",
+    "set_billing_staff",
+    "settle_exceptions",
     "shares_of",
+    "sign_offs",
+    "spent",
     "standing_lines",
     "standing_run",
+    "start_review",
     "verify",
     "write_exceptions",
     "write_lines",

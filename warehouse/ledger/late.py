@@ -39,7 +39,8 @@ _LATE_ENTRIES = """
 _EXCEPTIONS = """
     SELECT billing_exception.kind, billing_exception.session_id AS session, billing_exception.milliseconds,
            billing_exception.detail, billing_exception.settled_by, billing_exception.settlement,
-           account.person_id, account.shared
+           account.person_id, account.shared, billing_exception.settlement_reason,
+           billing_exception.settled_ms
     FROM billing_exception
     JOIN billing_run ON billing_run.id = billing_exception.billing_run_id
     LEFT JOIN session ON session.id = billing_exception.session_id
@@ -56,6 +57,8 @@ EXCEPTIONS = pl.Schema(
         "settlement": pl.String,
         "person_id": pl.Int64,
         "shared": pl.Boolean,
+        "settlement_reason": pl.String,
+        "settled_ms": pl.Int64,
     }
 )
 
@@ -87,6 +90,7 @@ def exceptions_of(engine: Engine, run: str) -> pl.DataFrame:
     Returns
     -------
     pl.DataFrame
-        kind, session (null: of no session), milliseconds, detail, settled_by, settlement, person_id, shared.
+        kind, session (null: of no session), milliseconds, detail, settled_by, settlement (settled, waived),
+        person_id, shared, settlement_reason, settled_ms.
     """
     return store.read(engine, _EXCEPTIONS, {"run": run}).cast(EXCEPTIONS)

@@ -1,40 +1,44 @@
-"""Acts of review: disputes, acceptances, holds and write-offs, each a new row with its reason."""
+"""Acts of review: disputes, acceptances, holds, write-offs and transfers, each a new row with its reason."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from warehouse import schema
 
-_line, _review = schema.charge_line, schema.line_review
+_line, _review, _project = schema.charge_line, schema.line_review, schema.project
 
 
 class Review(NamedTuple):
-    """One act of review on one line."""
+    """One act of review on one line; `detail` of a transfer: project, phase, task."""
 
     line_id: int
     action: str
     actor: str
     reason: str
     at_ms: int
+    detail: dict[str, Any] | None = None
 
 
 def add_reviews(connection: Connection, reviews: list[Review]) -> None:
     """Append acts of review, in order: the last one of a line counts."""
     rows = [
-        {"charge_line_id": line, "action": action, "actor": actor, "reason": reason, "at_ms": at_ms}
-        for line, action, actor, reason, at_ms in reviews
-    ]
+        {
+            "charge_line_id": line, "action": action, "actor": actor, "reason": reason, "at_ms": at_ms,
+            "detail": detail or {},
+        }
+        for line, action, actor, reason, at_ms, detail in reviews
+    ]  # fmt: skip
     if rows:
         connection.execute(sa.insert(_review), rows)
 
 
 def reviews_of(connection: Connection, run_id: int) -> list[Review]:
     """Return all acts of review on a run's lines, oldest first."""
-    columns = (_review.c.charge_line_id, _review.c.action, _review.c.actor, _review.c.reason, _review.c.at_ms)
+    columns = (_review.c[name] for name in ("charge_line_id", *Review._fields[1:]))
     query = (
         sa.select(*columns)
         .join(_line, _line.c.id == _review.c.charge_line_id)
@@ -50,8 +54,8 @@ def line_id(connection: Connection, run_id: int, line: int) -> int | None:
     return connection.scalar(query)
 
 
-def lines_in(connection: Connection, run_id: int, action: str) -> list[int]:
-    """Return the numbers of a run's lines whose last act of review is this one."""
+def lines_in(connection: Connection, run_id: int, action: str, project: str | None = None) -> list[int]:
+    """Return the numbers of a run's lines whose last act of review is this one; of one project, if named."""
     newest = (
         sa.select(sa.func.max(_review.c.id))
         .join(_line, _line.c.id == _review.c.charge_line_id)
@@ -64,4 +68,6 @@ def lines_in(connection: Connection, run_id: int, action: str) -> list[int]:
         .where(_review.c.id.in_(newest) & (_review.c.action == action))
         .order_by(_line.c.line_number)
     )
+    if project is not None:
+        query = query.join(_project, _project.c.id == _line.c.project_id).where(_project.c.number == project)
     return [int(number) for number in connection.scalars(query)]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
-from hashlib import sha256
 from typing import Any, Literal
 
 import sqlalchemy as sa
@@ -13,7 +12,6 @@ from sqlalchemy import Connection
 
 from warehouse import schema
 from warehouse.errors import Problem
-from warehouse.ledger.audit import canonical
 
 Status = Literal["draft", "review", "approved", "closed", "void"]
 OPEN: tuple[Status, ...] = ("draft", "review")
@@ -145,6 +143,12 @@ def move(connection: Connection, run: Run, to: Status, **values: object) -> None
         raise Problem(f"run {run.number} is {now} by now: somebody else was first", "look at it again")
 
 
+def start_review(connection: Connection, run: Run) -> None:
+    """Move a draft on to review, at the first act on it."""
+    if run.status == "draft":
+        move(connection, run, "review")
+
+
 def policy_version_id(connection: Connection, version: int) -> int:
     """Return the id of a version of the billing policy."""
     query = (
@@ -156,13 +160,3 @@ def policy_version_id(connection: Connection, version: int) -> int:
     )
     return int(connection.execute(query).scalar_one())
 
-
-def header_digest(run: Run) -> bytes:
-    """Digest what a closed run says of itself: the chain's first link, before its lines."""
-    values = [
-        run.previous_digest, run.number, run.period, str(run.starts_on), str(run.ends_on), run.target,
-        run.quantum_per_hour, run.overlap_policy, run.cut_off_ms, run.policy_version, run.policy_document,
-        run.prepared_by, run.prepared_ms, run.approved_by, run.approved_ms, run.closed_by, run.closed_ms,
-        run.input_digest, run.totals,
-    ]  # fmt: skip
-    return sha256(canonical(values)).digest()

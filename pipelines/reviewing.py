@@ -1,0 +1,157 @@
+"""Review of a draft, line by line: dispute, accept, hold, write off, transfer; each with its reason."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import polars as pl
+from sqlalchemy import Connection, Engine
+
+from pipelines import budgets
+from pipelines.acting import acting, require_reason, require_status
+from pipelines.transferring import entry_rows, line_stretches
+from warehouse import evidence, frames, ledger
+from warehouse.errors import Problem
+from warehouse.ledger import OPEN, Party, Review, Run
+from warehouse.projects import Codes, Master
+
+REVIEW_ACTIONS = ("dispute", "accept", "hold", "writeoff")
+
+
+def review(  # noqa: PLR0913, PLR0917 - an act of review is who does what to which line, why and when
+    engine: Engine, run: str, line: int, action: str, actor: str, reason: str, now_ms: int
+) -> bool:
+    """Dispute, accept, hold or write off a line of a draft, with a reason; return whether that is new.
+
+    A held or written-off line stays in the ledger, and is neither exported nor in the billed total. A dispute
+    is settled by one of the other three, or by a transfer. Whoever a line is of may dispute it; the others
+    are for the manager of its project and the billing staff, who may dispute too.
+
+    Raises
+    ------
+    Problem
+        Unknown run, line or action, a run that is no longer in review, a line that was transferred, no
+        reason, an actor who has no right to the act.
+    """
+    if action not in REVIEW_ACTIONS:
+        raise Problem(f"unknown act of review {action!r}", f"use one of {', '.join(REVIEW_ACTIONS)}")
+    reason = require_reason(reason, action)
+    with acting(engine, run, actor) as (connection, found, who):
+        party = _party(connection, found, line)
+        require = who.require_part if action == "dispute" else who.require_manager
+        require(party, f"{action} line {line} of run {run}")
+        require_status(found, OPEN, "only a draft can be reviewed")
+        if party.action == "transfer":
+            raise Problem(f"line {line} of run {run} was transferred", "draft the period again")
+        if party.action == action:
+            return False
+        _write(connection, found, line, Review(party.line_id, action, actor, reason, now_ms))
+    return True
+
+
+def transfer(  # noqa: PLR0913, PLR0917 - which line goes where, by whom, why and when
+    engine: Engine, run: str, line: int, to: Codes, actor: str, reason: str, now_ms: int
+) -> bool:
+    """Move the time of a line to another project, phase and task; return whether that is new.
+
+    The project layer gets a further entry for exactly the stretches of the line's sessions that it charges;
+    evidence and earlier entries stay as they are. The line is marked, and the run has to be drafted again,
+    which books the time where it belongs.
+
+    Raises
+    ------
+    Problem
+        Unknown run or line, a run that is no longer in review, no reason, an actor who neither manages the
+        line's project nor is of the billing staff; a line without time of its own, or one that takes back
+        what was billed; a target that does not take the person's time of that day; sessions whose project
+        somebody has changed since the draft.
+    """
+    reason = require_reason(reason, "transfer")
+    with acting(engine, run, actor) as (connection, found, who):
+        party = _party(connection, found, line)
+        who.require_manager(party, f"transfer line {line} of run {run}")
+        require_status(found, OPEN, "only a line of a draft can be transferred")
+        row = ledger.lines_of(engine, run).row(by_predicate=pl.col("line") == line, named=True)
+        detail = {"project": to.project, "phase": to.phase, "task": to.task}
+        if party.action == "transfer":
+            return _refuse_other_target(connection, found, party, detail)
+        sessions = _sessions(engine, found, row)
+        _refuse_target(engine, row, to)
+        _refuse_moved(connection, found, line, sessions)
+        spans = line_stretches(engine, row, sessions, datetime.fromtimestamp(found.cut_off_ms / 1000, UTC))
+        why = f"line {line} of run {run} transferred: {reason}"
+        fields = ledger.entered_fields(connection, spans["entry"].drop_nulls().to_list())
+        rows = entry_rows(spans, to, fields, (actor, why, now_ms))
+        evidence.add_project_entries(connection, rows)
+        act = Review(party.line_id, "transfer", actor, reason, now_ms, detail)
+        _write(connection, found, line, act)
+    return True
+
+
+def _party(connection: Connection, run: Run, line: int) -> Party:
+    party = ledger.party_of(connection, run.id, line)
+    if party is None:
+        raise Problem(
+            f"run {run.number} has no line {line}", f"see them: `process-meter billing show {run.number}`"
+        )
+    return party
+
+
+def _write(connection: Connection, run: Run, line: int, act: Review) -> None:
+    """Write an act, which may bring a project below its limit or beyond."""
+    ledger.start_review(connection, run)
+    ledger.add_reviews(connection, [act])
+    budgets.note(connection, run)
+    detail = {"line": line, "reason": act.reason, **({"to": act.detail} if act.detail else {})}
+    ledger.record_event(connection, act.actor, f"billing {act.action}", run.number, detail, act.at_ms)
+
+
+# --- What cannot be transferred ----------------------------------------------------------------------------
+
+
+def _refuse_other_target(
+    connection: Connection, run: Run, party: Party, detail: dict[str, str | None]
+) -> bool:
+    """Say that a transfer is not new, if it is to the same target."""
+    last = [act for act in ledger.reviews_of(connection, run.id) if act.line_id == party.line_id][-1]
+    if last.detail != detail:
+        raise Problem(
+            f"the line was transferred to project {(last.detail or {}).get('project')} by {last.actor}",
+            "draft the period again, and transfer it from there",
+        )
+    return False
+
+
+def _sessions(engine: Engine, run: Run, row: dict[str, Any]) -> list[int]:
+    """Return the sessions that gave a line its time."""
+    name = f"line {row['line']} of run {run.number}"
+    if row["kind"] == "reversal":
+        raise Problem(f"{name} takes back what was billed", "transfer the line that replaces it")
+    shares = ledger.shares_of(engine, run.number).filter(pl.col("line_id") == row["line_id"])
+    if shares.is_empty():
+        raise Problem(f"{name} has no time of its own", "transfer the lines that it rounds or caps")
+    return shares["session"].to_list()
+
+
+def _refuse_target(engine: Engine, row: dict[str, Any], to: Codes) -> None:
+    """Refuse a target that would not take the line's time."""
+    if to == Codes(*(row[name] for name in Codes._fields)):
+        raise Problem(f"line {row['line']} is on project {to.project} already", "name another target")
+    projects, phases, tasks = (
+        frame(engine).collect() for frame in (frames.projects, frames.phases, frames.tasks)
+    )
+    master = Master.of(projects, phases, tasks, frames.project_members(engine).collect())
+    verdict = master.judge(to, row["day"], row["person_id"])
+    if verdict.fault:
+        raise Problem(f"line {row['line']} cannot be transferred: {verdict.reason}", verdict.remedy)
+
+
+def _refuse_moved(connection: Connection, run: Run, line: int, sessions: list[int]) -> None:
+    """Refuse to outrank what somebody has entered since the draft, and the draft does not know."""
+    moved = ledger.entered_since(connection, sessions, run.cut_off_ms)
+    if moved:
+        raise Problem(
+            f"line {line} of run {run.number}: the project of session {moved[0]} was changed since the draft",
+            "draft the period again, and transfer what is still wrong",
+        )

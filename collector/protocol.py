@@ -241,6 +241,66 @@ class Enrollment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FieldRule:
+    """A field of project entries that the organization has named, and what fits in it."""
+
+    name: str
+    label: str
+    kind: Literal["text", "number", "date", "choice"] = "text"
+    required: bool = False
+    """Whether time on a chargeable code needs it."""
+    pattern: str | None = None
+    """Regular expression that a whole text has to match."""
+    choices: tuple[str, ...] = ()
+    longest: int = 255
+    """Most characters of a text."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedPhase:
+    """A phase of a listed project."""
+
+    number: str
+    name: str
+    chargeable: bool = True
+    opened_on: str | None = None
+    closed_on: str | None = None
+    """First day on which it takes no more time."""
+    tasks: tuple[tuple[str, str], ...] = ()
+    """Number and name of each."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedProject:
+    """One line of the list of open projects, as `/v1/projects` gives it; what is at its default is left out."""
+
+    number: str
+    name: str
+    payer: str | None = None
+    """Name of the client or cost center."""
+    kind: Literal["project", "client", "cost_center"] = "project"
+    """client, cost_center: the payer's own account, where no project is named."""
+    chargeable: bool = True
+    opened_on: str | None = None
+    closed_on: str | None = None
+    phases: tuple[ListedPhase, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectListHead:
+    """The first line of the list of open projects: JSON lines, gzip, one project in each further line."""
+
+    version: str
+    """Tells one content from another; the answer's ETag, too."""
+    projects: int
+    fields: tuple[FieldRule, ...] = ()
+
+
+MOST_LIST_BYTES = 64 * 1024 * 1024
+"""Upper limit of the list of open projects after decompression."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
     """Body of every answer that is not a success: one sentence that names the place and the remedy."""
 
@@ -252,8 +312,9 @@ class Refusal:
 def signing_text(method: str, path: str, sent_ms: int, body_sha256_hex: str) -> bytes:
     """Return the bytes whose HMAC-SHA256 (hexadecimal) is the `X-Process-Meter-Signature` header.
 
-    The other two headers of a signed request are `X-Process-Meter-Agent` (the agent's id) and
-    `X-Process-Meter-Sent` (`sent_ms`). The key is the one of the enrollment. The digest is that of the body
-    as sent (compressed where `Content-Encoding: deflate` says so; deflate means the zlib format, RFC 9110).
+    The path is as it was asked for, with its query if it has one. The other two headers of a signed request
+    are `X-Process-Meter-Agent` (the agent's id) and `X-Process-Meter-Sent` (`sent_ms`). The key is the one of
+    the enrollment. The digest is that of the body as sent (compressed where `Content-Encoding: deflate` says
+    so; deflate means the zlib format, RFC 9110).
     """
     return f"{method}\n{path}\n{sent_ms}\n{body_sha256_hex}".encode()

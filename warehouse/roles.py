@@ -89,7 +89,7 @@ NEEDED_BY_INGEST = (
         "holiday",
     ),
     *("office", "organization", "person", "placement", "policy", "policy_version", "product", "project"),
-    *("phase", "task", "signature"),
+    *("phase", "task", "signature", "client", "project_member"),
 )
 """What that work reads besides."""
 

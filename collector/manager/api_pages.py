@@ -64,6 +64,8 @@ def openapi() -> bytes:
         wire.Batch,
         protocol.Acknowledgement,
         protocol.CollectionPolicy,
+        protocol.ProjectListHead,
+        protocol.ListedProject,
         protocol.Refusal,
     )
     _, schemas = msgspec.json.schema_components(records, ref_template="#/components/schemas/{name}")
@@ -122,6 +124,7 @@ def _paths() -> dict[str, Any]:
                 parameters=_SIGNED,
             )
         },
+        "/v1/projects": {"get": _project_list()},
         "/v1/live": {
             "get": _operation(
                 "Count open sessions; unsigned from this machine alone",
@@ -132,6 +135,20 @@ def _paths() -> dict[str, Any]:
         },
         "/v1/health": {"get": _operation("Ask whether the manager answers", (200, "Health"), (503,))},
     }
+
+
+def _project_list() -> dict[str, Any]:
+    etag = _header("If-None-Match", "The ETag at hand", required=False)
+    described = _operation(
+        "Fetch the list of open projects of an account: JSON lines in gzip, the head first",
+        (200, "ProjectListHead"),
+        (401, 413, 503),
+        parameters=[*_SIGNED, _ACCOUNT, etag],
+    )
+    kinds = [_json(name)["application/json"]["schema"] for name in ("ProjectListHead", "ListedProject")]
+    described["responses"]["200"]["content"] = {"application/x-ndjson": {"schema": {"anyOf": kinds}}}
+    described["responses"]["304"] = {"description": "It is as it was"}
+    return described
 
 
 def _operation(
@@ -167,6 +184,13 @@ _SIGNED = [
         "body as sent, joined by line feeds",
     ),
 ]
+_ACCOUNT = {
+    "name": "account",
+    "in": "query",
+    "required": True,
+    "description": "The account that the agent meters: projects that have members are told to these alone",
+    "schema": {"type": "string"},
+}
 _COUNT = {"type": "integer", "minimum": 0}
 _LIVE = {
     "title": "Live",

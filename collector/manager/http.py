@@ -5,6 +5,7 @@
 | POST /v1/enroll | who holds a token | a new agent |
 | POST /v1/batches | an agent | evidence and presence |
 | GET /v1/policy | an agent | the newest collection policy |
+| GET /v1/projects?account= | an agent | the list of open projects, if it is another than the one it has |
 | GET /v1/live | this machine, or an agent | counts by application, and pseudonyms |
 | GET /v1/health, /openapi.json, /docs | anyone | |
 """
@@ -34,6 +35,7 @@ from collector.manager import api_pages, enrollment, policies, presence, serving
 from collector.manager.body import read_body
 from collector.manager.ingest import ingest
 from collector.manager.keeping import kept_up
+from collector.manager.project_list import ProjectLists
 from collector.manager.refusals import Refused, not_signed
 from warehouse import evidence, frames
 from warehouse.store import open_warehouse, writing
@@ -105,6 +107,7 @@ def create_app(engine: Engine, clock: Clock = wall_clock_ms) -> ASGIApp:
             Route("/v1/enroll", manager.enroll, methods=["POST"]),
             Route("/v1/batches", manager.take_batch, methods=["POST"]),
             Route("/v1/policy", manager.give_policy),
+            Route("/v1/projects", manager.give_projects),
             Route("/v1/live", manager.live),
             Route("/v1/health", manager.health),
             *api_pages.ROUTES,
@@ -127,6 +130,7 @@ class Manager:
     def __init__(self, engine: Engine, clock: Clock) -> None:
         self.engine, self.clock = engine, clock
         self.master = signing.master_key(engine.url)
+        self.projects = ProjectLists(engine, clock)
         # SQLite has one writer at a time: queueing here is faster than waiting for its lock.
         self.writers = ThreadPoolExecutor(1 if engine.dialect.name == "sqlite" else 8)
         self.readers = ThreadPoolExecutor(4)
@@ -158,6 +162,18 @@ class Manager:
         """Return the newest collection policy."""
         agent = signing.signer(self.master, request.headers, "GET", request.url.path, b"")
         return answer(await self._write(_policy_for, self.engine, agent))
+
+    async def give_projects(self, request: Request) -> Response:
+        """Return the list of open projects of an account as JSON lines in gzip; 304 if it is as it was."""
+        path = f"{request.url.path}?{request.url.query}"
+        agent = signing.signer(self.master, request.headers, "GET", path, b"")
+        account = request.query_params.get("account", "")
+        version, content = await self._read(self.projects.of, agent, account)
+        headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "ETag": f'"{version}"'}
+        if request.headers.get("if-none-match") == headers["ETag"]:
+            return Response(status_code=304, headers=headers)
+        headers["Content-Encoding"] = "gzip"
+        return Response(content, headers=headers, media_type="application/x-ndjson")
 
     async def live(self, request: Request) -> Response:
         """Return counts by application and attention, and pseudonyms; no names."""

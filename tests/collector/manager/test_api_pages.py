@@ -24,7 +24,14 @@ def test_the_interface_is_described_from_the_protocol(reader: Client) -> None:
     status, document = reader.ask("GET", "/openapi.json")
 
     assert status == 200
-    assert document["paths"].keys() == {"/v1/enroll", "/v1/batches", "/v1/policy", "/v1/live", "/v1/health"}
+    assert document["paths"].keys() == {
+        "/v1/enroll",
+        "/v1/batches",
+        "/v1/policy",
+        "/v1/live",
+        "/v1/health",
+        "/v1/projects",
+    }
     schemas = document["components"]["schemas"]
     for record in (
         protocol.Batch,
@@ -38,6 +45,10 @@ def test_the_interface_is_described_from_the_protocol(reader: Client) -> None:
         protocol.Enrollment,
         protocol.CollectionPolicy,
         protocol.Signature,
+        protocol.ProjectListHead,
+        protocol.ListedProject,
+        protocol.ListedPhase,
+        protocol.FieldRule,
         protocol.Refusal,
     ):
         assert schemas[record.__name__]["properties"].keys() == {field.name for field in fields(record)}

@@ -54,7 +54,7 @@ def check(engine: Engine, snapshot: Snapshot, evidence: pl.DataFrame, findings: 
     _check_shares(lines, shares, findings)
     _check_amounts(lines, findings)
     _check_totals(snapshot, lines, findings)
-    for sentence in ledger.verify(engine):
+    for sentence in ledger.broken_chains(engine):
         subject, _, detail = sentence.partition(": ")
         findings.add("chain", *((subject, detail) if detail else ("ledger", sentence)))
 

@@ -85,8 +85,9 @@ def _put_rate(connection: Connection, row: Row, signed: Values, done: Imported) 
     changed = {name for name, value in values.items() if value is not None and not _same(stored[name], value)}
     if not changed:
         return int(stored["id"]), "unchanged"
-    _refuse_frozen(connection, row, int(stored["id"]), changed, values)
-    now = put(connection, schema.rate, key, {**values, **signed})
+    is_frozen = _is_frozen(connection, row, int(stored["id"]), changed, values)
+    # Who ends a frozen rate has not written its price: its author stays.
+    now = put(connection, schema.rate, key, values if is_frozen else {**values, **signed})
     done.notes.append({"rate": now.id, **{name: [stored[name], now.row[name]] for name in sorted(changed)}})
     check_days(row, "valid_from", key["valid_from_on"], "valid_to", now.row.get("valid_to_on"))
     return now.id, now.outcome
@@ -140,7 +141,8 @@ def _increment_ms(row: Row) -> int | None:
     return int(milliseconds)
 
 
-def _refuse_frozen(connection: Connection, row: Row, rate: int, changed: set[str], values: Values) -> None:
+def _is_frozen(connection: Connection, row: Row, rate: int, changed: set[str], values: Values) -> bool:
+    """Say whether a settled run has used a rate; refuse to change more of it then than its last day."""
     line, run = schema.charge_line, schema.billing_run
     used = connection.execute(
         sa.select(run.c.number, line.c.day_on)
@@ -149,13 +151,14 @@ def _refuse_frozen(connection: Connection, row: Row, rate: int, changed: set[str
         .order_by(line.c.day_on.desc(), run.c.number)
     ).first()
     if used is None:
-        return
+        return False
     number, day = used
     if changed != {"valid_to_on"}:
         message = f"run {number} has used this rate: it is frozen"
         raise row.problem("rate", message, "give it a valid_to, and the new rate a row of its own")
     if values["valid_to_on"] != CLEAR and values["valid_to_on"] <= day:
         raise row.problem("valid_to", f"run {number} has used this rate on {day}", "end it on a later day")
+    return True
 
 
 def _stretches(connection: Connection) -> list[Stretch]:

@@ -58,7 +58,7 @@ from warehouse.ledger.settlements import (
     settle_exceptions,
 )
 from warehouse.ledger.sign_offs import ProjectLines, SignOff, add_sign_off, project_lines, sign_offs
-from warehouse.ledger.verification import verify
+from warehouse.ledger.verification import broken_chains, verify
 
 __all__ = [
     "LINES",
@@ -81,6 +81,7 @@ __all__ = [
     "add_run",
     "add_sign_off",
     "billing_staff",
+    "broken_chains",
     "closed_runs",
     "delete_lines",
     "entered_fields",

@@ -1,18 +1,12 @@
-"""Charge lines, their shares and exceptions: written with the draft, read back, and chained at the close."""
+"""Charge lines, their shares and exceptions: written with the draft and read back."""
 
 from __future__ import annotations
-
-from collections.abc import Iterator
-from hashlib import sha256
-from typing import NamedTuple
 
 import polars as pl
 import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
 
 from warehouse import schema, store
-from warehouse.ledger.audit import canonical
-from warehouse.ledger.runs import Run, header_digest
 from warehouse.store.bulk import insert
 
 _line, _share = schema.charge_line, schema.charge_share
@@ -247,85 +241,3 @@ def _task_ids(connection: Connection) -> pl.DataFrame:
     )
     columns = {"project": pl.String, "phase": pl.String, "task": pl.String, "task_id": pl.Int64}
     return pl.DataFrame([tuple(row) for row in rows], schema=columns, orient="row")
-
-
-# --- The chain ---------------------------------------------------------------------------------------------
-
-
-def seal(connection: Connection, run: Run) -> str:
-    """Chain the lines of a run that is being closed; write their digests and return the last one."""
-    digest, digests = header_digest(run), []
-    for link in _links(connection, run):
-        digest = sha256(digest + link.content).digest()
-        digests.append({"line": link.line_id, "hex": digest.hex()})
-    change = sa.update(_line).where(_line.c.id == sa.bindparam("line")).values(digest=sa.bindparam("hex"))
-    if digests:
-        connection.execute(change, digests)
-    return digest.hex()
-
-
-def broken_lines(connection: Connection, run: Run) -> list[str]:
-    """Check a closed run and its lines against their digests; return one sentence per break."""
-    found, before, head = [], "the run itself", header_digest(run).hex()
-    for link in _links(connection, run):
-        name = f"line {link.number}"
-        if sha256(bytes.fromhex(head) + link.content).hexdigest() != link.digest:
-            found.append(f"run {run.number}: {name}, or what it follows ({before}), was changed")
-        # Each line is judged upon the stored digest before it, so that one change is named once.
-        before, head = name, link.digest or ""
-    if head != run.digest:
-        found.append(f"run {run.number}: it does not end with the digest it was closed with")
-    return found
-
-
-_LINK_COLUMNS = (
-    "line_number", "kind", "day_on", "person_id", "application_id", "office_id", "project_id", "phase_id",
-    "task_id", "rate_id", "billable", "active_ms", "pause_ms", "buffer_ms", "quantity", "rate_scaled",
-    "currency", "amount_minor", "tax_code", "session_count", "original_line_id", "fiscal_period_id", "note",
-)  # fmt: skip
-"""What a digest of version 1 is taken of, in the order of the table as it then was."""
-
-
-class _Link(NamedTuple):
-    """What the chain takes of one line: its columns, its shares and its last review, as JSON."""
-
-    line_id: int
-    number: int
-    digest: str | None
-    content: bytes
-
-
-def _links(connection: Connection, run: Run) -> Iterator[_Link]:
-    shares, reviews = _shares_by_line(connection, run), _reviews_by_line(connection, run)
-    columns = [_line.c[name] for name in _LINK_COLUMNS]
-    query = (
-        sa.select(_line.c.id, _line.c.line_number, _line.c.digest, *columns)
-        .where(_line.c.billing_run_id == run.id)
-        .order_by(_line.c.line_number)
-    )
-    for line, number, digest, *values in connection.execute(query):
-        content = canonical([*values, shares.get(line, []), reviews.get(line)])
-        yield _Link(line, number, digest, content)
-
-
-def _shares_by_line(connection: Connection, run: Run) -> dict[int, list[list[int]]]:
-    query = (
-        sa.select(_share)
-        .join(_line, _line.c.id == _share.c.charge_line_id)
-        .where(_line.c.billing_run_id == run.id)
-        .order_by(_share.c.charge_line_id, _share.c.session_id)
-    )
-    found: dict[int, list[list[int]]] = {}
-    for line, *values in connection.execute(query):
-        found.setdefault(line, []).append(values)
-    return found
-
-
-def _reviews_by_line(connection: Connection, run: Run) -> dict[int, list[str]]:
-    query = (
-        sa.select(_review.c.charge_line_id, _review.c.action, _review.c.actor, _review.c.reason)
-        .join(_line, _line.c.id == _review.c.charge_line_id)
-        .where(_line.c.billing_run_id == run.id)
-        .order_by(_review.c.id)
-    )
-    return {line: values for line, *values in connection.execute(query)}

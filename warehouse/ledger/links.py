@@ -1,0 +1,139 @@
+"""A run's lines with what the chain takes of them, a batch at a time; and their digests at the close."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import polars as pl
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from warehouse.ledger import chain, first_form
+from warehouse.ledger.runs import Run
+from warehouse.store.bulk import insert
+
+Read = Callable[[str, pl.Schema, Mapping[str, Any]], pl.DataFrame]
+"""Runs a SELECT with `:name` parameters and returns Int64 and String columns."""
+
+BATCH = 200_000
+"""So many lines are in memory at a time, with all that stands behind them."""
+
+_OF_LINE = pl.Schema({"charge_line_id": pl.Int64})
+LINES = pl.Schema([*chain.LINE.items(), ("digest", pl.String())])
+SHARES = pl.Schema([*_OF_LINE.items(), *chain.SHARE.items()])
+REVIEWS = pl.Schema([*_OF_LINE.items(), *chain.REVIEW.items()])
+
+_WHICH = "charge_line.billing_run_id = :run AND charge_line.line_number > :after"
+_SELECT_LINES = f"""
+    SELECT {", ".join(LINES)} FROM charge_line WHERE {_WHICH} ORDER BY line_number LIMIT {BATCH}
+"""  # noqa: S608  our own columns' names
+_SELECT_SHARES = f"""
+    SELECT charge_share.charge_line_id, charge_share.session_id, charge_share.active_ms,
+           charge_share.pause_ms, charge_share.buffer_ms
+    FROM charge_line JOIN charge_share ON charge_share.charge_line_id = charge_line.id
+    WHERE {_WHICH} AND charge_line.line_number <= :last
+    ORDER BY charge_line.line_number, charge_share.session_id
+"""  # noqa: S608
+_SELECT_REVIEWS = f"""
+    SELECT line_review.charge_line_id, line_review.id, line_review.action, line_review.actor,
+           line_review.reason, line_review.at_ms, CAST(line_review.detail AS TEXT)
+    FROM charge_line JOIN line_review ON line_review.charge_line_id = charge_line.id
+    WHERE {_WHICH} AND charge_line.line_number <= :last
+    ORDER BY charge_line.line_number, line_review.id
+"""  # noqa: S608
+
+
+class Batch(NamedTuple):
+    """Some of a run's lines, in their order.
+
+    Attributes
+    ----------
+    lines
+        `LINES`: `chain.LINE` and the stored `digest`.
+    shares, reviews
+        Those of these lines: `charge_line_id`, and `chain.SHARE` or `chain.REVIEW`.
+    """
+
+    lines: pl.DataFrame
+    shares: pl.DataFrame
+    reviews: pl.DataFrame
+
+
+def batches(read: Read, run_id: int) -> Iterator[Batch]:
+    """Read the lines of a run, with their shares and acts of review."""
+    after = -(2**63)
+    while True:
+        which = {"run": run_id, "after": after}
+        lines = read(_SELECT_LINES, LINES, which)
+        if lines.is_empty():
+            return
+        after = which["last"] = lines["line_number"][-1]
+        yield Batch(lines, read(_SELECT_SHARES, SHARES, which), read(_SELECT_REVIEWS, REVIEWS, which))
+        if lines.height < BATCH:
+            return
+
+
+def within(connection: Connection) -> Read:
+    """Read in an open transaction, with what it has written itself."""
+
+    def read(sql: str, columns: pl.Schema, parameters: Mapping[str, Any]) -> pl.DataFrame:
+        rows = connection.execute(sa.text(sql), dict(parameters)).all()
+        return pl.DataFrame(
+            [pl.Series(name, [row[place] for row in rows], dtype) for place, (name, dtype) in
+             enumerate(columns.items())]
+        )  # fmt: skip
+
+    return read
+
+
+def form_of(run: Run) -> ModuleType:
+    """Return the form of the chain that a run is closed in: `first_form` or `chain`."""
+    return first_form if run.chain_version == 1 else chain
+
+
+def chained(link: Callable[[str, str], str], before: str, texts: Iterable[str]) -> list[str]:
+    """Digest links one upon the other."""
+    digests = []
+    for text in texts:
+        before = link(before, text)
+        digests.append(before)
+    return digests
+
+
+# --- Sealing -----------------------------------------------------------------------------------------------
+
+_SEALED = sa.Table(
+    "sealed_line",
+    sa.MetaData(),
+    sa.Column("id", sa.BigInteger, primary_key=True),
+    sa.Column("digest", sa.Text),
+)
+_MAKE_ROOM = "CREATE TEMPORARY TABLE sealed_line (id BIGINT PRIMARY KEY, digest TEXT)"
+_GIVE = """
+    UPDATE charge_line SET digest = (SELECT digest FROM sealed_line WHERE sealed_line.id = charge_line.id)
+    WHERE id IN (SELECT id FROM sealed_line)
+"""
+
+
+def seal(connection: Connection, run: Run) -> str:
+    """Chain the lines of a run that is being closed; write their digests and return the run's own.
+
+    Parameters
+    ----------
+    run
+        As it stands when it is closed, with the columns of `seals.sealing`: without them, it is closed in the
+        chain's first form.
+    """
+    form = form_of(run)
+    header = digest = str(form.header_digest(run))
+    connection.execute(sa.text(_MAKE_ROOM))
+    for batch in batches(within(connection), run.id):
+        digests = chained(form.link, digest, form.texts(batch))
+        digest = digests[-1]
+        rows = batch.lines.select("id", digest=pl.Series(digests, dtype=pl.String))
+        insert(connection, _SEALED, rows)
+    connection.execute(sa.text(_GIVE))
+    connection.execute(sa.text("DROP TABLE sealed_line"))
+    return str(form.end(digest, header))

@@ -32,7 +32,7 @@ REMEDIES: Mapping[Fault, str] = {
 }
 
 LONGEST_NUMBER = 100
-"""Characters of a number that a person may enter for a project, phase or task."""
+"""Characters of the number of a project, phase or task."""
 LONGEST_SHOWN = 60
 """Characters that a sentence repeats of what was entered."""
 MOST_FIELDS = 8
@@ -407,6 +407,11 @@ def _by_project(members: pl.DataFrame | None) -> dict[str, dict[int, list[Stretc
         ).iter_rows():
             found.setdefault(project, {}).setdefault(person, []).append((first, last))
     return found
+
+
+def is_number(text: str) -> bool:
+    """Say whether a text can be the number of a project, phase or task: short, printable, no mere dash."""
+    return 0 < len(text) <= LONGEST_NUMBER and text.isprintable() and text.strip() == text != "-"
 
 
 def shown(text: str) -> str:

@@ -35,6 +35,8 @@ EXACT_DIGITS = 15
 SAVE_AS = "save it as .xlsx, or as .csv in UTF-8"
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _DELIMITERS = (",", ";", "\t")
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+"""Where a spreadsheet takes the text of a CSV file for a formula; an apostrophe before it keeps it text."""
 
 
 class Converted(str):
@@ -264,7 +266,17 @@ def _row(file: str, number: int, names: Sequence[str], cells: Sequence[str]) -> 
             )
         if _CONTROL.search(cell):
             raise Problem(f"{file}, row {number}, column {name}: a control character", "remove it")
-    return Row(file, number, dict(zip(names, cells, strict=False)))
+    return Row(file, number, dict(zip(names, map(unquoted, cells), strict=False)))
+
+
+def unquoted(text: str) -> str:
+    """Take away the apostrophe that keeps text from being a formula: it is no part of it."""
+    return text[1:] if text[:1] == "'" and text[1:2] in (*FORMULA_STARTS, "'") else text
+
+
+def quoted(text: str) -> str:
+    """Write text as a CSV file holds it: no spreadsheet makes a formula of it, and it is read as it was."""
+    return f"'{text}" if text.startswith(FORMULA_STARTS) or unquoted(text) != text else text
 
 
 def _filled(lines: Iterable[tuple[int, list[str]]]) -> Iterator[tuple[int, list[str]]]:

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from apps.commands import directory_sync
-from apps.commands.options import AsJson, WarehouseUrl, now_ms, opened, print_json
+from apps.commands import directory_sync, projects
+from apps.commands.options import WarehouseUrl, now_ms, opened
 from apps.identity import operating_system_identity
 
 TableFile = Annotated[Path, typer.Argument(help="CSV or XLSX; docs/importing.md has the columns.")]
@@ -113,20 +113,5 @@ apps["directory"].command("settings", epilog="Example: process-meter directory s
 )
 
 
-@apps["project"].command("list", epilog="Example: process-meter project list --json")
-def list_projects(warehouse: WarehouseUrl = None, as_json: AsJson = False) -> None:
-    """List the projects: number, name, payer, open from and to."""
-    from warehouse import frames
-
-    with opened(warehouse) as engine:
-        rows = frames.projects(engine).collect().sort("project").to_dicts()
-    if as_json:
-        print_json(rows)
-        return
-    if not rows:
-        typer.echo("There is no project yet; import them with `process-meter project import FILE`.")
-    for row in rows:
-        payer = row["client_name"] or row["cost_center"] or "no payer"
-        closed = f", closed {row['closed_on']}" if row["closed_on"] else ""
-        free = "" if row["chargeable"] else ", not chargeable"
-        typer.echo(f"{row['project']:<14} {row['name']} ({payer}{free}{closed})")
+for name, (act, example) in projects.COMMANDS.items():
+    apps["project"].command(name, epilog=f"Example: process-meter project {example}")(act)

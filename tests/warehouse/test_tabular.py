@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from openpyxl import Workbook
 
 from warehouse.errors import Problem
-from warehouse.tabular import Row, merged, read_table
+from warehouse.tabular import Row, merged, quoted, read_table, unquoted
 
 
 def _csv(folder: Path, content: str | bytes) -> Path:
@@ -75,6 +75,20 @@ def test_a_row_of_several_lines_is_numbered_by_its_first(tmp_path: Path) -> None
 
 def test_formulas_stay_text(tmp_path: Path) -> None:
     assert _cells(_csv(tmp_path, "code,name\n=1+1,@SUM(A1)\n")) == [(2, {"code": "=1+1", "name": "@SUM(A1)"})]
+
+
+def test_the_apostrophe_of_an_export_is_no_part_of_the_text(tmp_path: Path) -> None:
+    path = _csv(tmp_path, "code,name\n'=1+1,'+x\n''=1,'s-Gravenhage\n")
+    assert _cells(path) == [
+        (2, {"code": "=1+1", "name": "+x"}),
+        (3, {"code": "'=1", "name": "'s-Gravenhage"}),
+    ]
+
+
+@given(st.text())
+def test_whatever_is_quoted_is_no_formula_and_comes_back(text: str) -> None:
+    assert not quoted(text).startswith(("=", "+", "-", "@", "\t", "\r"))
+    assert unquoted(quoted(text)) == text
 
 
 def test_cells_of_a_workbook_are_read_as_shown(tmp_path: Path) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from warehouse.directory.accounts import ensure_account, ensure_host
 from warehouse.directory.calendar import import_calendar
 from warehouse.directory.licenses import import_assignments, import_entitlements
+from warehouse.directory.members import import_members
 from warehouse.directory.merging import AccountRule, Linked, link_accounts, refuse_doubts
 from warehouse.directory.people import import_directory
+from warehouse.directory.presets import import_presets
 from warehouse.directory.projects import import_projects
 from warehouse.directory.pseudonyms import (
     Kind,
@@ -32,6 +34,8 @@ __all__ = [
     "import_calendar",
     "import_directory",
     "import_entitlements",
+    "import_members",
+    "import_presets",
     "import_projects",
     "import_rates",
     "import_seats",

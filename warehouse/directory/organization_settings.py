@@ -16,8 +16,10 @@ from warehouse.errors import Problem
 
 _organization = schema.organization
 
-Checks = Mapping[str, Callable[[Mapping[str, Any]], object]]
+Checks = Mapping[str, Callable[[Any], object]]
 """Each rule by its name, and what raises a Problem where it does not fit."""
+VALUES = ("billing_staff", "correction_days")
+"""Rules that are a value of their own; all others are tables."""
 
 
 def change_settings(
@@ -41,15 +43,25 @@ def change_settings(
     Problem
         Names the key that does not fit; nobody has named the organization yet.
     """
+    return set_rules(engine, _document(path, checks), actor, at_ms)
+
+
+def set_rules(engine: Engine, rules: Mapping[str, Any], actor: str, at_ms: int | None = None) -> list[str]:
+    """Set rules that were checked, each as a whole; return which of them are different now.
+
+    Raises
+    ------
+    Problem
+        Nobody has named the organization yet.
+    """
     from warehouse.ledger import record_event  # noqa: PLC0415  the ledger reads pseudonyms from this package
 
-    document = _document(path, checks)
     with store.writing(engine) as connection:
         number, settings = _stored(connection)
-        changed = sorted(name for name, rule in document.items() if settings.get(name) != rule)
+        changed = sorted(name for name, rule in rules.items() if settings.get(name) != rule)
         if changed:
             change = sa.update(_organization).where(_organization.c.id == number)
-            connection.execute(change.values(settings={**settings, **document}))
+            connection.execute(change.values(settings={**settings, **rules}))
             now = time.time_ns() // 1_000_000 if at_ms is None else at_ms
             record_event(connection, actor, "settings", "organization", {"changed": changed}, now)
     return changed
@@ -59,7 +71,7 @@ def shown_settings(engine: Engine, checks: Checks) -> dict[str, Any]:
     """Return what is set of each rule."""
     with engine.connect() as connection:
         _, settings = _stored(connection)
-    return {name: settings.get(name, {}) for name in checks}
+    return {name: settings.get(name, {}) for name in checks if name in settings or name not in VALUES}
 
 
 def _document(path: Path, checks: Checks) -> dict[str, Any]:
@@ -70,7 +82,7 @@ def _document(path: Path, checks: Checks) -> dict[str, Any]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise Problem(f"{path.name} is no TOML: {error}", "docs/keeping.md has an example") from error
     for name, rule in document.items():
-        if name not in checks or not isinstance(rule, dict):
+        if name not in checks or not (isinstance(rule, dict) or name in VALUES):
             raise Problem(f"{path.name}, {name}: unknown table", f"known ones: {', '.join(checks)}")
         try:
             checks[name](rule)

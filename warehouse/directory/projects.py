@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,8 @@ from warehouse.directory.storing import (
     reference,
     stored_row,
 )
+from warehouse.money import minor_digits
+from warehouse.projects import LONGEST_NUMBER, is_number, shown
 from warehouse.tabular import CLEAR, Row, merged, read_table
 
 PROJECT_COLUMNS = (
@@ -34,9 +38,18 @@ PROJECT_COLUMNS = (
     "chargeable",
     "opened",
     "closed",
+    "kind",
+    "manager",
+    "budget",
+    "not_to_exceed",
 )
+KINDS = ("project", "client", "cost_center")
+"""A project, or the account of a payer itself, whose number is the payer's code."""
 PHASE_COLUMNS = ("phase_name", "phase_chargeable", "phase_opened", "phase_closed")
 TASK_COLUMNS = ("task_name",)
+LONGEST_NAME = 255
+LARGEST_AMOUNT = 10**12
+"""In the currency's major unit: what sheets still hold exactly."""
 Codes = tuple[str, ...]
 Tree = dict[Codes, list[Row]]
 """Rows by what they speak of: (project,), (project, phase) or (project, phase, task)."""
@@ -88,6 +101,13 @@ def _tree(rows: Sequence[Row]) -> Tree:
 
 def _codes(row: Row) -> Codes:
     project, phase, task = row.required("project"), row.code("phase"), row.code("task")
+    for column, code in (("project", project), ("phase", phase), ("task", task)):
+        if code is not None and not is_number(code):
+            raise row.problem(
+                column,
+                f"{shown(code)} is no number of a {column}",
+                f"give at most {LONGEST_NUMBER} characters that can be printed",
+            )
     if task and not phase:
         raise row.problem("task", f"task {task} has no phase", "name its phase")
     return tuple(code for code in (project, phase, task) if code)
@@ -95,8 +115,12 @@ def _codes(row: Row) -> Codes:
 
 def _put_project(connection: Connection, codes: Codes, rows: Sequence[Row], _: int, done: Imported) -> int:
     said = merged(rows, PROJECT_COLUMNS)
+    number, kind = codes[0], said.choice("kind", KINDS)
+    before = stored_row(connection, schema.project, {"number": number})
+    said = _with_own_payer(said, number, kind, before)
     values = {
-        "name": said.text("name"),
+        "name": name_of(said, "name"),
+        "kind": kind,
         **_payer(connection, said, done),
         "office_id": reference(connection, said, "office"),
         "currency": currency_of(said),
@@ -104,13 +128,63 @@ def _put_project(connection: Connection, codes: Codes, rows: Sequence[Row], _: i
         "chargeable": said.flag("chargeable"),
         "opened_on": said.day("opened"),
         "closed_on": said.day("closed"),
+        "manager_id": reference(connection, said, "manager", schema.person),
     }
-    if stored_row(connection, schema.project, {"number": codes[0]}) is None:
-        _complete_new(connection, codes[0], said, values)
-    stored = put(connection, schema.project, {"number": codes[0]}, values)
+    if before is None:
+        _complete_new(connection, number, said, values)
+    values |= _limits(said, values["currency"], before or {})
+    stored = put(connection, schema.project, {"number": number}, values)
     check_days(said, "opened", stored.row.get("opened_on"), "closed", stored.row.get("closed_on"))
     done.add("projects", stored.outcome)
     return stored.id
+
+
+def _with_own_payer(said: Row, number: str, kind: str | None, before: Mapping[str, Any] | None) -> Row:
+    """Let the account of a client or a cost center have that payer, and no other."""
+    if before is not None and kind not in (None, before["kind"]):
+        message = f"{number} is stored as {before['kind']}, and stays it"
+        raise said.problem("kind", message, "give what is of another kind a number of its own")
+    kind = kind or (before or {}).get("kind")
+    for column in KINDS[1:]:
+        payer = said.code(column)
+        if kind in KINDS[1:] and payer not in (None, number if column == kind else None):
+            message = f"{number} is the account of a {kind.replace('_', ' ')}, which pays itself"
+            raise said.problem(column, message, f"leave it out, or write {number} in {kind}")
+    return replace(said, cells={**said.cells, kind: number}) if kind in KINDS[1:] else said
+
+
+def _limits(said: Row, currency: str | None, before: Mapping[str, Any]) -> dict[str, Any]:
+    """Return budget and not-to-exceed amount in minor units of the project's currency."""
+    names = {"budget": "budget_minor", "not_to_exceed": "not_to_exceed_minor"}
+    known = currency or before["currency"]
+    found = {name: amount_of(said, column, known) for column, name in names.items()}
+    if before and known != before["currency"]:
+        for column, name in names.items():
+            if before[name] is not None and found[name] is None:
+                message = f"it is stored in {before['currency']}, and the project's currency becomes {known}"
+                raise said.problem(column, message, f"give it anew in {known}")
+    return found
+
+
+def amount_of(row: Row, column: str, currency: str) -> int | str | None:
+    """Return the amount in a cell in minor units; None for an empty cell, `CLEAR` for a dash."""
+    if row.text(column) in (None, CLEAR):
+        return row.text(column)
+    amount, digits = row.decimal(column) or Decimal(), minor_digits(currency)
+    if amount > LARGEST_AMOUNT:
+        raise row.problem(column, f"{amount} is beyond any project", "check the decimal point")
+    minor = amount.scaleb(digits)
+    if minor != minor.to_integral_value():
+        raise row.problem(column, f"{amount} is finer than {currency} is", f"give at most {digits} decimals")
+    return int(minor)
+
+
+def name_of(row: Row, column: str) -> str | None:
+    """Return the name in a cell; refuse one that no form and no sheet could show."""
+    name = row.text(column)
+    if name is not None and len(name) > LONGEST_NAME:
+        raise row.problem(column, f"{len(name):,} characters are no name", f"give at most {LONGEST_NAME}")
+    return name
 
 
 def _payer(connection: Connection, said: Row, done: Imported) -> dict[str, Any]:
@@ -127,12 +201,15 @@ def _payer(connection: Connection, said: Row, done: Imported) -> dict[str, Any]:
 
 
 def _put_client(connection: Connection, said: Row, done: Imported) -> int | str | None:
-    name = said.text("client_name")
+    name = name_of(said, "client_name")
     code = said.code("client")
     if name is None or code in (None, CLEAR):
         if name is not None:
             raise said.problem("client_name", "there is no client of this name's", "name its code in client")
         return _known_client(connection, said)
+    if not is_number(str(code)):
+        message = f"{shown(str(code))} is no code of a client"
+        raise said.problem("client", message, f"give at most {LONGEST_NUMBER} characters that can be printed")
     stored = put(connection, schema.client, {"code": code}, {"name": name})
     done.add("clients", stored.outcome)
     return stored.id
@@ -144,7 +221,9 @@ def _known_client(connection: Connection, said: Row) -> int | str | None:
         return code
     found = connection.scalar(sa.select(schema.client.c.id).where(schema.client.c.code == code))
     if found is None:
-        raise said.problem("client", f"unknown client {code!r}", "give its name in the column client_name")
+        raise said.problem(
+            "client", f"unknown client {shown(code)!r}", "give its name in the column client_name"
+        )
     return int(found)
 
 
@@ -166,7 +245,7 @@ def _put_phase(
 ) -> int:
     said = merged(rows, PHASE_COLUMNS)
     values = {
-        "name": said.text("phase_name"),
+        "name": name_of(said, "phase_name"),
         "chargeable": said.flag("phase_chargeable"),
         "opened_on": said.day("phase_opened"),
         "closed_on": said.day("phase_closed"),
@@ -181,7 +260,7 @@ def _put_phase(
 
 def _put_task(connection: Connection, codes: Codes, rows: Sequence[Row], phase: int, done: Imported) -> int:
     key: Mapping[str, Any] = {"phase_id": phase, "number": codes[2]}
-    name = merged(rows, TASK_COLUMNS).text("task_name")
+    name = name_of(merged(rows, TASK_COLUMNS), "task_name")
     stored = put(connection, schema.task, key, {"name": name}, {"name": codes[2]})
     done.add("tasks", stored.outcome)
     return stored.id

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Engine
 
 from warehouse import schema
-from warehouse.directory import calendar, licenses, people, projects, rates
+from warehouse.directory import calendar, licenses, members, people, presets, projects, rates
 
 PAGE = (Path(__file__).parents[3] / "docs" / "importing.md").read_text()
 
@@ -44,7 +44,9 @@ def test_every_import_repeats_without_doubling(bare: Engine, files: Any, samples
             *projects.PROJECT_COLUMNS,
             *projects.PHASE_COLUMNS,
             *projects.TASK_COLUMNS,
+            *projects.KINDS,
         ),
+        (*members.MEMBER_COLUMNS, *presets.PRESET_COLUMNS),
         (*rates.REQUIRED, *rates.OPTIONAL, *rates.DIRECTIONS, *rates.LEVELS),
         (*licenses.ENTITLEMENT_COLUMNS, *licenses.ENTITLEMENT_OPTIONS),
         (*licenses.METRICS, *licenses.COUNTING_RULES),

@@ -124,7 +124,8 @@ def test_numbers_of_a_workbook_keep_their_zeros(filled: Engine, tmp_path: Path) 
             (
                 "row 1: unknown column 'number'; known columns: project, phase, task, name, "
                 "client, client_name, cost_center, office, currency, tax_code, chargeable, opened, closed, "
-                "phase_name, phase_chargeable, phase_opened, phase_closed, task_name"
+                "kind, manager, budget, not_to_exceed, phase_name, phase_chargeable, phase_opened, "
+                "phase_closed, task_name"
             ),
         ),
     ],

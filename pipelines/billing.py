@@ -1,4 +1,4 @@
-"""The life of a billing run: draft, review, approve, close, export; and show and verify.
+"""The life of a billing run: draft, review, approve, close; and show and verify.
 
 Who acts is told by the caller: the signed-in or the operating-system identity. Each function is one
 transaction, whole or not at all, and leaves an audited event. Instants are UTC in ms.
@@ -6,24 +6,18 @@ transaction, whole or not at all, and leaves an audited event. Instants are UTC 
 
 from __future__ import annotations
 
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import polars as pl
 from sqlalchemy import Connection, Engine
 
 from pipelines import drafting, rating
-from pipelines.book import open_book
-from pipelines.exports import generic
+from pipelines.exporting import find_target
 from warehouse import evidence, frames, ledger, store
 from warehouse.errors import Problem
 from warehouse.ledger import Review, Run
 from warehouse.metrics import tie_out
 from warehouse.money import amount_minor_expr
-
-TARGETS: dict[str, ModuleType] = {"generic": generic}
-"""The accounting targets: modules of `pipelines.exports`."""
 
 REVIEW_ACTIONS = ("dispute", "accept", "hold", "writeoff")
 
@@ -39,7 +33,7 @@ def draft(engine: Engine, period: str, target: str, actor: str, now_ms: int) -> 
     period
         Name of a fiscal period that is over.
     target
-        One of `TARGETS`; it fixes the run's quantum.
+        One of `exporting.TARGETS`; it fixes the run's quantum.
     actor
         Who prepares it.
     now_ms
@@ -56,14 +50,8 @@ def draft(engine: Engine, period: str, target: str, actor: str, now_ms: int) -> 
         Unknown target or period, a period that is not over, already approved or closed, or without usage;
         rates that collide; a tie-out that fails.
     """
-    order = drafting.Order(period, target, _target(target).QUANTUM_PER_HOUR, actor, now_ms)
+    order = drafting.Order(period, target, find_target(target).QUANTUM_PER_HOUR, actor, now_ms)
     return drafting.draft(engine, order)
-
-
-def _target(name: str) -> ModuleType:
-    if name not in TARGETS:
-        raise Problem(f"unknown target {name!r}", f"use one of {', '.join(TARGETS)}")
-    return TARGETS[name]
 
 
 # --- Review ------------------------------------------------------------------------------------------------
@@ -243,39 +231,7 @@ def billed(lines: pl.DataFrame) -> pl.DataFrame:
     return lines.filter(~pl.col("review").is_in(ledger.NOT_BILLED).fill_null(value=False))
 
 
-# --- Export, show, verify ----------------------------------------------------------------------------------
-
-
-def export(  # noqa: PLR0913, PLR0917 - what of, for which target, to where, by whom, when, and laid out how
-    engine: Engine,
-    run: str,
-    target: str,
-    out: Path,
-    actor: str,
-    now_ms: int,
-    mapping: Path | None = None,
-) -> int:
-    """Write a closed run as the import file of an accounting target; return the number of rows.
-
-    Raises
-    ------
-    Problem
-        The run is not closed, was drafted in another quantum than the target takes, or has a line that the
-        target could not take; nothing is written.
-    """
-    module = _target(target)
-    with engine.connect() as connection:
-        found = ledger.find_run(connection, run)
-    _require(found, ("closed",), "only a closed run can be exported")
-    if found.quantum_per_hour != module.QUANTUM_PER_HOUR:
-        raise Problem(
-            f"run {run} was drafted for {found.target}, which {target} cannot take",
-            f"export it with --target {found.target}",
-        )
-    book = open_book(engine, run, actor, f"export {target}", now_ms)
-    taken = book.lines.filter(~pl.col("review").is_in(ledger.NOT_BILLED).fill_null(value=False))
-    rows: int = module.write(found, taken, out, mapping)
-    return rows
+# --- Show, verify ------------------------------------------------------------------------------------------
 
 
 def show(engine: Engine, run: str | None = None, line: int | None = None) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from sqlalchemy import Engine
 from pipelines import billing, this_machine
 from pipelines.children import LOOPBACK, Child, Children, answers, command_line, is_free, wait_until
 from pipelines.demo_home import Home, make_sample, open_sample, plan_now, sample_settings
+from pipelines.exporting import export
 from pipelines.local_programs import found_here
 from pipelines.reports import ReportResult, run_report
 from pipelines.sample import bills
@@ -208,7 +209,7 @@ def _write_bills(home: Home, engine: Engine, actor: str) -> list[Path]:
         if not workbook.exists():
             write_workbook(engine, run, workbook, actor, _now_ms())
         if not generic.exists():
-            billing.export(engine, run, bills.TARGET, generic, actor, _now_ms())
+            export(engine, run, bills.TARGET, generic, actor, _now_ms())
         files += [workbook, generic]
     return files
 

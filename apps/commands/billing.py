@@ -6,11 +6,11 @@ Who acts is the operating-system identity of whoever runs the command; no option
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from apps.commands import exporting
 from apps.commands.options import AsJson, WarehouseUrl, now_ms, opened, print_json
 from apps.identity import operating_system_identity
 
@@ -66,24 +66,7 @@ def void(run: Run, reason: Reason, warehouse: WarehouseUrl = None) -> None:
     typer.echo(f"Run {run} is void.")
 
 
-@app.command(epilog="Example: process-meter billing export 2026-10/1 --target workbook --out october.xlsx")
-def export(
-    run: Run,
-    out: Annotated[Path, typer.Option(help="The file to write.")],
-    target: Annotated[str, typer.Option(help="generic (CSV) or workbook (XLSX).")] = "generic",
-    warehouse: WarehouseUrl = None,
-) -> None:
-    """Write what accounting imports, or the workbook that goes with it."""
-    from pipelines.billing import export
-    from pipelines.workbook import write_workbook
-
-    who, now = operating_system_identity(), now_ms()
-    with opened(warehouse) as engine:
-        if target == "workbook":
-            write_workbook(engine, run, out, who, now)
-        else:
-            export(engine, run, target, out, who, now)
-    typer.echo(str(out))
+exporting.mount(app)
 
 
 @app.command(epilog="Example: process-meter billing show 2026-10/1 --line 12")

@@ -12,7 +12,7 @@ from billing_cases import session
 from billing_warehouse import billed_hours, hour, ms, on, organize, price, use
 from sqlalchemy import Engine
 
-from pipelines import billing
+from pipelines import billing, exporting
 from warehouse import ledger, store
 from warehouse.errors import Problem
 
@@ -576,7 +576,7 @@ def test_a_run_in_another_quantum_is_neither_corrected_nor_exported_as_if_it_wer
     with store.writing(engine) as connection:
         connection.execute(sa.text("UPDATE billing_run SET quantum_per_hour = 60, target = 'clock'"))
     with pytest.raises(Problem, match="was drafted for clock, which generic cannot take"):
-        billing.export(engine, run, "generic", tmp_path / "out.csv", "ann", OCTOBER)
+        exporting.export(engine, run, "generic", tmp_path / "out.csv", "ann", OCTOBER)
     use(engine, hour(11, "2026-09-08"), received="2026-10-20 08:00")
     on(engine, 11, "A", at_="2026-09-08 09:00", created="2026-10-20 08:00")
     with pytest.raises(

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from billing_warehouse import billed_hours, hour, ms, on, organize, price, use
 from sqlalchemy import Engine
 
-from pipelines import billing
+from pipelines import billing, exporting
 from pipelines.exports import generic
 from warehouse import store
 from warehouse.errors import Problem
@@ -28,7 +28,7 @@ def closed(engine: Engine, hold: int | None = None) -> str:
 
 
 def export(engine: Engine, run: str, out: Path, mapping: Path | None = None) -> list[dict[str, str]]:
-    billing.export(engine, run, "generic", out, "ann", SEPTEMBER, mapping)
+    exporting.export(engine, run, "generic", out, "ann", SEPTEMBER, mapping)
     with out.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 
@@ -84,7 +84,7 @@ def test_a_mapping_names_columns_fixed_texts_and_the_delimiter(engine: Engine, t
     mapping.write_text(
         'delimiter = ";"\n[columns]\n"WBS1" = "project"\nAccount = { text = "4711" }\nHours = "quantity"\n'
     )
-    billing.export(engine, closed(engine), "generic", tmp_path / "out.csv", "ann", SEPTEMBER, mapping)
+    exporting.export(engine, closed(engine), "generic", tmp_path / "out.csv", "ann", SEPTEMBER, mapping)
     assert (tmp_path / "out.csv").read_text().splitlines()[:2] == ["WBS1;Account;Hours", "A;4711;1.000"]
 
 
@@ -117,8 +117,14 @@ def change(engine: Engine, sql: str, **values: Any) -> None:
             "UPDATE person SET employee_number = NULL WHERE id = 1",
             "line 1: Ada Example has no employee number",
         ),
-        ("UPDATE project SET number = '=A' WHERE id = 1", "line 1: the project '=A' begins like a formula"),
-        ("UPDATE application SET name = 'a' || char(10) || 'b'", "holds a control character (and 2 more"),
+        (
+            "UPDATE project SET number = '=A' WHERE id = 1",
+            "line 1: the project no '=A' begins like a formula",
+        ),
+        (
+            "UPDATE application SET name = 'a' || char(10) || 'b'",
+            "line 1: the application 'a\\nb' holds a control character",
+        ),
     ],
 )
 def test_a_line_that_accounting_could_not_take_is_named_and_nothing_is_written(
@@ -145,6 +151,6 @@ def test_only_a_closed_run_is_exported_and_only_for_a_known_target(engine: Engin
     month(engine)
     run = billing.draft(engine, "2026-09", "generic", "pat", SEPTEMBER)
     with pytest.raises(Problem, match="run 2026-09/1 is draft; only a closed run can be exported"):
-        billing.export(engine, run, "generic", tmp_path / "out.csv", "ann", SEPTEMBER)
+        exporting.export(engine, run, "generic", tmp_path / "out.csv", "ann", SEPTEMBER)
     with pytest.raises(Problem, match="unknown target 'abacus'; use one of generic"):
-        billing.export(engine, run, "abacus", tmp_path / "out.csv", "ann", SEPTEMBER)
+        exporting.export(engine, run, "abacus", tmp_path / "out.csv", "ann", SEPTEMBER)

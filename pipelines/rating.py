@@ -15,6 +15,7 @@ from warehouse import frames
 from warehouse.errors import Problem
 from warehouse.metrics import utilization
 from warehouse.metrics.charges import Charges, Evidence, Tariff, Terms, charge, with_buffer
+from warehouse.metrics.local_days import PLACED
 from warehouse.metrics.states import Policy, states
 from warehouse.periods import day_bounds
 
@@ -53,6 +54,12 @@ def find_period(engine: Engine, name: str) -> Period:
     )
 
 
+def over_at(engine: Engine, period: Period) -> datetime:
+    """Return when a period is over: when its last office has midnight."""
+    zones = {str(frames.organization(engine)["zone"]), *frames.offices(engine).collect()["zone"]}
+    return max(day_bounds(zone, period.ends_on)[0] for zone in zones)
+
+
 def refuse_unfinished(engine: Engine, period: Period, now: datetime) -> None:
     """Refuse a period that is not over yet in every office.
 
@@ -61,8 +68,7 @@ def refuse_unfinished(engine: Engine, period: Period, now: datetime) -> None:
     Problem
         Naming the moment at which it will be.
     """
-    zones = {str(frames.organization(engine)["zone"]), *frames.offices(engine).collect()["zone"]}
-    over = max(day_bounds(zone, period.ends_on)[0] for zone in zones)
+    over = over_at(engine, period)
     if now < over:
         raise Problem(
             f"period {period.name} is not over before {over:%Y-%m-%d %H:%M} UTC, when its last office has "
@@ -102,6 +108,7 @@ class Inputs:
         tables = (
             self.segments, self.sessions.select(_SESSION_INPUTS), self.placements, self.entries,
             self.tariff.projects, self.tariff.phases, self.tariff.tasks, self.tariff.rates,
+            self.tariff.conversions, self.tariff.members, self.tariff.presets,
         )  # fmt: skip
         for table in tables:
             for column in table.iter_columns():
@@ -109,7 +116,7 @@ class Inputs:
         return total.hexdigest()
 
 
-_SESSION_INPUTS = ("session", "application", "person_id", "office", "zone", "started")
+_SESSION_INPUTS = ("session", "application", "person_id", *PLACED, "started")
 
 
 def _bytes(column: pl.Series) -> bytes:
@@ -139,13 +146,16 @@ def collect(
         cut_off,
         frames.segments(engine, start, end, billed).filter(known[0]).collect(),
         frames.sessions(engine, start, end, billed).filter(known[0]).sort("session").collect(),
-        frames.people(engine).select("person_id", "office", "zone", "valid_from").collect(),
+        frames.people(engine).select("person_id", *PLACED, "valid_from").collect(),
         frames.project_entries(engine, start, end).filter(known[1]).sort("entry").collect(),
         Tariff(
             frames.projects(engine).collect(),
             frames.phases(engine).collect(),
             frames.tasks(engine).collect(),
             frames.rates(engine).collect(),
+            frames.conversions(engine).collect(),
+            frames.project_members(engine).drop("person").collect(),
+            frames.project_presets(engine).drop("person").collect(),
         ),
     )
 
@@ -215,23 +225,37 @@ def control_totals(inputs: Inputs, lines: pl.DataFrame, shares: pl.DataFrame) ->
         "projects": lines["project"].n_unique(),
         "lines": lines.height,
         "shares": shares.height,
-        "quantity": int(lines.filter("billable")["quantity"].sum()),
+        "quantity": int(lines.filter("billable", pl.col("unit") == "hour")["quantity"].sum()),
     }
 
 
 def words(engine: Engine, lines: pl.DataFrame) -> dict[str, Any]:
-    """Return the names that the lines' codes go by today: a closed run keeps them, whatever they become."""
+    """Return the names, agreements and rates that stand behind the lines today.
+
+    A closed run keeps them, whatever they become.
+    """
     projects = frames.projects(engine).join(lines.lazy().select("project").unique(), on="project", how="semi")
-    names = ("project", "name", "client", "client_name", "cost_center", "office")
     applications = frames.applications(engine).select("application", "name").collect()
     used = applications.filter(pl.col("application").is_in(lines["application"].unique().implode()))
+    rates = frames.rates(engine).join(lines.lazy().select("rate_id").unique(), on="rate_id", how="semi")
+    days = pl.col("valid_from", "valid_to").dt.to_string("%Y-%m-%d")
     return {
+        "organization": frames.organization(engine)["name"],
         "applications": dict(used.sort("application").iter_rows()),
         "projects": {
-            number: dict(zip(names[1:], values, strict=True))
-            for number, *values in projects.select(names).sort("project").collect().iter_rows()
+            number: dict(zip(_PROJECT_WORDS, values, strict=True))
+            for number, *values in projects.select("project", *_PROJECT_WORDS)
+            .sort("project")
+            .collect()
+            .iter_rows()
         },
+        "rates": rates.sort("rate_id").with_columns(days).collect().to_dicts(),
     }
+
+
+_PROJECT_WORDS = (
+    "name", "client", "client_name", "cost_center", "office", "budget_minor", "not_to_exceed_minor",
+)  # fmt: skip
 
 
 def calendar_digest(engine: Engine) -> str:

@@ -76,13 +76,21 @@ def amount_minor_expr(
     quantity: pl.Expr, quantum_per_hour: int, rate_scaled: pl.Expr, currency: pl.Expr
 ) -> pl.Expr:
     """Price quantities as `amount_minor` does, in whole columns (Int64); null where a column is null."""
-    # Rate units in one minor unit: a divisor, so that the product stays small.
-    divisor = pl.lit(RATE_SCALE // 100, dtype=pl.Int64)
+    # A million hours at a million an hour is beyond 64 bits.
+    return rounded_expr(quantity.cast(pl.Int128) * rate_scaled, rate_units_expr(currency) * quantum_per_hour)
+
+
+def rate_units_expr(currency: pl.Expr) -> pl.Expr:
+    """Return how many rate units, 1/10,000, one minor unit of each currency has (Int64).
+
+    A divisor of a price, so that the product stays small; and the price of a fixed amount that is charged
+    once.
+    """
+    units = pl.lit(RATE_SCALE // 100, dtype=pl.Int64)
     for digits in set(_DIGITS.values()):
         codes = [code for code, its_digits in _DIGITS.items() if its_digits == digits]
-        divisor = pl.when(currency.is_in(codes)).then(RATE_SCALE // 10**digits).otherwise(divisor)
-    # A million hours at a million an hour is beyond 64 bits.
-    return rounded_expr(quantity.cast(pl.Int128) * rate_scaled, divisor * quantum_per_hour)
+        units = pl.when(currency.is_in(codes)).then(RATE_SCALE // 10**digits).otherwise(units)
+    return units
 
 
 def quanta(milliseconds: int, quantum_per_hour: int) -> int:
@@ -144,6 +152,33 @@ def scale_rate(text: str) -> int:
     if scaled > LARGEST_RATE_SCALED:
         raise Problem(f"the rate {text} is over a million an hour", "check the decimal point")
     return int(scaled)
+
+
+def spread_over(
+    frame: pl.DataFrame, total: str, weight: str, over: Sequence[str], order: Sequence[str]
+) -> pl.DataFrame:
+    """Divide fixed amounts as `spread` does, one per group of rows.
+
+    Parameters
+    ----------
+    frame
+        `total` (the same on all rows of a group, 0 or more), `weight` (0 or more, of which at least one in a
+        group is over 0), the columns of `over`, which name a group, and of `order`, which name a row.
+
+    Returns
+    -------
+    pl.DataFrame
+        The rows with `part` (Int64), in the order of `over` and `order`; the parts of a group sum to `total`.
+    """
+    product = pl.col(total).cast(pl.Int128) * pl.col(weight)
+    whole = pl.col(weight).cast(pl.Int128).sum().over(over)
+    shares = frame.with_columns(part=product // whole, rest=product % whole)
+    keys = [*over, "rest", *order]
+    by_rest = shares.sort(keys, descending=[name == "rest" for name in keys])
+    left = pl.col(total) - pl.col("part").sum().over(over)
+    place = pl.int_range(pl.len()).over(over)
+    parts = by_rest.with_columns(part=(pl.col("part") + (place < left)).cast(pl.Int64))
+    return parts.drop("rest").sort(*over, *order)
 
 
 def spread(total: int, weights: Sequence[int]) -> list[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -32,11 +33,20 @@ SESSION = {
     "application": pl.String,
     "person_id": pl.Int64,
     "office": pl.String,
+    "department": pl.String,
+    "cost_center": pl.String,
     "zone": pl.String,
     "started": INSTANT,
     "ended": INSTANT,
 }
-PLACEMENT = {"person_id": pl.Int64, "office": pl.String, "zone": pl.String, "valid_from": pl.Date}
+PLACEMENT = {
+    "person_id": pl.Int64,
+    "office": pl.String,
+    "department": pl.String,
+    "cost_center": pl.String,
+    "zone": pl.String,
+    "valid_from": pl.Date,
+}
 ENTRY = {
     "entry": pl.Int64,
     "session": pl.Int64,
@@ -55,6 +65,8 @@ PROJECT = {
     "chargeable": pl.Boolean,
     "opened_on": pl.Date,
     "closed_on": pl.Date,
+    "kind": pl.String,
+    "cost_center": pl.String,
 }
 PHASE = {
     "project": pl.String,
@@ -79,6 +91,14 @@ RATE = {
     "direction": pl.String,
     "level": pl.String,
     "author": pl.String,
+    "cost_rate_scaled": pl.Int64,
+    "minimum_ms": pl.Int64,
+    "daily_cap_minor": pl.Int64,
+    "monthly_cap_minor": pl.Int64,
+    "tier_kind": pl.String,
+    "tiers": pl.String,
+    "package_ms": pl.Int64,
+    "free_ms": pl.Int64,
 }
 
 
@@ -140,7 +160,8 @@ def rate(number: int, scaled: int, **more: Any) -> dict[str, Any]:
     """State a rate: by default in EUR, for anything, since 2026, without increment."""
     return {
         "rate_id": number, "rate_scaled": scaled, "currency": "EUR", "valid_from": date(2026, 1, 1),
-        "increment_ms": 0, "direction": "nearest", "level": "line", "author": "rita", **more,
+        "increment_ms": 0, "direction": "nearest", "level": "line", "author": "rita",
+        "minimum_ms": 0, "free_ms": 0, **more, "tiers": json.dumps(more.get("tiers", [])),
     }  # fmt: skip
 
 
@@ -163,7 +184,7 @@ def evidence(
 
 def tariff(*rates: dict[str, Any]) -> Tariff:
     """Two open projects in EUR (A, B with phase 01 and task X), one closed, one of leave, one in USD."""
-    project = {"currency": "EUR", "tax_code": "V19", "chargeable": True}
+    project = {"currency": "EUR", "tax_code": "V19", "chargeable": True, "kind": "project"}
     projects = [
         project | {"project": "A", "project_id": 1},
         project | {"project": "B", "project_id": 2},

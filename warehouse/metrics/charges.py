@@ -1,4 +1,4 @@
-"""From evidence to charge lines: billable pieces, project in force, overlap, local days, lines, price.
+"""From evidence to charge lines: billable pieces, project in force, overlap, local days, payer, lines, price.
 
 Each step is one function; what a step takes away is counted, so that the tie-out can be struck: run time -
 idle beyond the buffer - overlap - held - non-chargeable - not assigned - without a rate +/- rounding =
@@ -8,22 +8,27 @@ billed, to the millisecond.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import date
 
 import polars as pl
 
 from warehouse.errors import Problem
-from warehouse.metrics import pricing, tie_out
-from warehouse.metrics.local_days import DAY, in_ms, session_days
+from warehouse.metrics import assignment, pricing, tie_out
+from warehouse.metrics.local_days import DAY, PLACED, in_ms, session_days
 from warehouse.metrics.overlap import without_overlap
 from warehouse.metrics.pricing import KINDS_MS, WORK_KEYS
 from warehouse.metrics.project_layer import in_force, lanes
 from warehouse.metrics.states import Policy, Rule
+from warehouse.metrics.tariff import Tariff, Terms
 from warehouse.money import HOUR_MS
 from warehouse.periods import INSTANT
-from warehouse.projects import Codes, Master
+
+__all__ = ["Charges", "Evidence", "Rated", "Tariff", "Terms", "Used", "charge", "charge_usage", "rate_work",
+           "used", "with_buffer"]  # fmt: skip
 
 QUARTER_MS = 900_000
+
+PLACE_KEYS = (*WORK_KEYS, "department", "cost_center")
+"""What a price depends on, before a project is sought for time that has none."""
 
 ACTIVE, PAUSE, BUFFER = 0, 1, 2
 """Kinds of billable pieces, in the order in which they outrank each other."""
@@ -39,9 +44,10 @@ class Evidence:
         `states()` of whole sessions under the billing policy: session, application, start, end, attention,
         state, since, gap_start, instance, provisional. Segments inside a quarter of an hour.
     sessions
-        session, person_id, application, office, zone: the last two are the person's at its start.
+        session, person_id, application, office, department, cost_center, zone: the last four are the
+        person's at its start.
     placements
-        person_id, office, zone, valid_from: the frame `people`.
+        person_id, office, department, cost_center, zone, valid_from: the frame `people`.
     entries
         entry, session, instance, start, end, project, phase, task: the frame `project_entries`.
     """
@@ -53,54 +59,22 @@ class Evidence:
 
 
 @dataclass(frozen=True)
-class Tariff:
-    """What may be charged, and at which price: the frames projects, phases, tasks and rates."""
-
-    projects: pl.DataFrame
-    phases: pl.DataFrame
-    tasks: pl.DataFrame
-    rates: pl.DataFrame
-
-
-@dataclass(frozen=True)
-class Terms:
-    """What a run fixes.
-
-    Attributes
-    ----------
-    starts_on, ends_on
-        The period's local days, [starts_on, ends_on).
-    quantum_per_hour
-        1000, or 60 for targets that take HH:MM.
-    overlap
-        union, full, foreground or equal_split.
-    is_unknown_busy
-        Whether unobserved time counts as busy: for the upper bound of a bill alone.
-    newest_rate
-        For a period that was billed before: the newest rate version known then, see `pricing.with_rate`.
-    """
-
-    starts_on: date
-    ends_on: date
-    quantum_per_hour: int = 1000
-    overlap: str = "union"
-    is_unknown_busy: bool = False
-    newest_rate: int | None = None
-
-
-@dataclass(frozen=True)
 class Charges:
     """What a period comes to.
 
     Attributes
     ----------
     lines
-        One row per charge line: see `pricing.lines`.
+        One row per charge line: see `pricing.Lines`.
     shares
         One row per line and session: line, session, active_ms, pause_ms, buffer_ms.
     unbilled
         One row per session, kind and reason of time that is on no line: kind (unknown_person, unassigned,
-        invalid_project, closed_project, no_rate), session, milliseconds, detail.
+        invalid_project, closed_project, not_a_member, no_account, no_rate, no_conversion), session,
+        milliseconds, detail.
+    notices
+        What somebody should know of the lines: kind (cap_hit, below_minimum), session (null), milliseconds,
+        detail.
     tie_out_ms
         The terms of the tie-out in milliseconds, and `billed`: see `tie_out.SIGNS`.
     not_assigned_ms
@@ -112,6 +86,7 @@ class Charges:
     lines: pl.DataFrame
     shares: pl.DataFrame
     unbilled: pl.DataFrame
+    notices: pl.DataFrame
     tie_out_ms: dict[str, int]
     not_assigned_ms: dict[str, int]
     outside_ms: dict[str, int]
@@ -123,29 +98,53 @@ def charge(evidence: Evidence, tariff: Tariff, policy: Policy, terms: Terms) -> 
     Raises
     ------
     Problem
-        A segment crosses a quarter of an hour, two rates collide, the overlap policy is unknown, or the
-        tie-out fails.
+        A segment crosses a quarter of an hour, two rates or presets collide, the overlap policy or whom to
+        charge is unknown, or the tie-out fails.
     """
+    return charge_usage(used(evidence, terms), tariff, policy, terms)
+
+
+@dataclass(frozen=True)
+class Used:
+    """The usage of a period, before any buffer, overlap policy or price.
+
+    Attributes
+    ----------
+    days
+        See `session_days`.
+    usage
+        See `on_local_days`.
+    entries
+        The project entries of the evidence.
+    """
+
+    days: pl.DataFrame
+    usage: pl.DataFrame
+    entries: pl.DataFrame
+
+
+def used(evidence: Evidence, terms: Terms) -> Used:
+    """Place the segments of a period on local days: what every way to charge it has in common."""
     days = session_days(_observed(evidence), evidence.placements, terms.starts_on, terms.ends_on)
-    usage = on_local_days(evidence, days, terms)
-    pieces = billable_pieces(usage, policy, is_unknown_busy=terms.is_unknown_busy)
+    return Used(days, on_local_days(evidence, days, terms), evidence.entries)
+
+
+def charge_usage(found: Used, tariff: Tariff, policy: Policy, terms: Terms) -> Charges:
+    """Charge what `used` found of the same period; raises what `charge` does."""
+    pieces = billable_pieces(found.usage, policy, is_unknown_busy=terms.is_unknown_busy)
     known = pieces.filter(pl.col("person_id").is_not_null())
-    counted = without_overlap(in_force(known, _entry_spans(evidence.entries)), terms.overlap)
-    judged = judge(work(counted, days, evidence.entries), tariff)
-    priced = pricing.with_rate(judged, tariff.rates, terms.newest_rate)
-    is_billable = pl.col("chargeable") & pl.col("rate_id").is_not_null()
-    on_lines = priced.filter(pl.col("fault").is_null() & (is_billable | ~pl.col("chargeable")))
-    lines = pricing.lines(_without_rate_of_free_time(on_lines), terms.quantum_per_hour)
-    unbilled = pl.concat([_unknown_people(pieces), _unbilled(priced)])
-    by_state = tie_out.state_ms(usage)
+    counted = without_overlap(in_force(known, _entry_spans(found.entries)), terms.overlap)
+    rated = rate_work(work(counted, found.days, found.entries), tariff, terms)
+    unbilled = pl.concat([_unknown_people(pieces), rated.unbilled])
+    by_state = tie_out.state_ms(found.usage)
     tied = tie_out.evidence_terms(by_state, pieces, counted) | tie_out.line_terms(
-        lines, unbilled, HOUR_MS // terms.quantum_per_hour
+        rated.lines, unbilled, HOUR_MS // terms.quantum_per_hour
     )
     if not terms.is_unknown_busy:
         tie_out.check(tied)
     not_assigned = {kind: tie_out.of_kind_ms(unbilled, kind) for kind in tie_out.NOT_ASSIGNED}
     outside = {name: by_state[name] for name in ("suspended", "unknown", "provisional")}
-    return Charges(lines, shares(on_lines, lines), unbilled, tied, not_assigned, outside)
+    return Charges(rated.lines, rated.shares, unbilled, rated.notices, tied, not_assigned, outside)
 
 
 # --- Local days --------------------------------------------------------------------------------------------
@@ -183,7 +182,7 @@ def _observed(evidence: Evidence) -> pl.DataFrame:
     extents = evidence.stated.group_by("session").agg(
         pl.col("start").min().alias("started"), pl.col("end").max().alias("ended")
     )
-    return evidence.sessions.select("session", "person_id", "application", "office", "zone").join(
+    return evidence.sessions.select("session", "person_id", "application", *PLACED).join(
         extents, on="session"
     )
 
@@ -265,7 +264,7 @@ def work(pieces: pl.DataFrame, days: pl.DataFrame, entries: pl.DataFrame) -> pl.
     Returns
     -------
     pl.DataFrame
-        `WORK_KEYS`, session, active_ms, pause_ms, buffer_ms; `project` is null where none was set.
+        `PLACE_KEYS`, session, active_ms, pause_ms, buffer_ms; `project` is null where none was set.
     """
     length = pl.col("end_ms") - pl.col("start_ms")
     sums = [
@@ -275,45 +274,73 @@ def work(pieces: pl.DataFrame, days: pl.DataFrame, entries: pl.DataFrame) -> pl.
     by_entry = pieces.group_by("stay", "entry").agg(sums)
     coded = by_entry.join(entries.select("entry", "project", "phase", "task"), on="entry", how="left")
     known = coded.join(days.drop("from_ms", "to_ms"), on="stay")
-    return known.group_by("session", *WORK_KEYS).agg(pl.col(KINDS_MS).sum())
+    return known.group_by("session", *PLACE_KEYS).agg(pl.col(KINDS_MS).sum())
 
 
-def judge(work: pl.DataFrame, tariff: Tariff) -> pl.DataFrame:
-    """Add `fault`, `reason` and `chargeable`, and the project's `currency` and `tax_code`."""
-    master = Master.of(tariff.projects, tariff.phases, tariff.tasks)
-    places = work.select("project", "phase", "task", "day").drop_nulls("project").unique()
-    verdicts = [(*place, *master.judge(Codes(*place[:3]), place[3])) for place in places.iter_rows()]
-    known = pl.DataFrame(
-        verdicts,
-        schema=places.schema | {"fault": pl.String, "reason": pl.String, "chargeable": pl.Boolean},
-        orient="row",
+# --- Rating ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Rated:
+    """Worked time as lines: `lines`, `shares` and `notices` of `pricing.Lines`, `unbilled` of `Charges`."""
+
+    lines: pl.DataFrame
+    shares: pl.DataFrame
+    notices: pl.DataFrame
+    unbilled: pl.DataFrame
+
+
+def rate_work(worked: pl.DataFrame, tariff: Tariff, terms: Terms) -> Rated:
+    """Say who pays for worked time, at which rate, and make lines of it.
+
+    Parameters
+    ----------
+    worked
+        What `work` gives: one row per session and `PLACE_KEYS`.
+
+    Raises
+    ------
+    Problem
+        Two rates or presets collide, or whom to charge is unknown.
+    """
+    # All that follows depends on the place alone: sessions come in again where a rate rounds them.
+    places = worked.with_row_index("row").group_by(PLACE_KEYS).agg(pl.col(KINDS_MS).sum(), pl.col("row"))
+    judged = assignment.judged(assignment.assigned(places, tariff, terms), tariff)
+    priced = pricing.with_price(judged, tariff, terms.newest_rate)
+    is_free = ~pl.col("chargeable")
+    is_line = pl.col("fault").is_null() & (is_free | pl.col("rate_id").is_not_null())
+    lines = _lines_of(priced.filter(is_line))
+    sessions = _sessions_of(lines, worked)
+    made = pricing.lines(
+        lines.drop("row").with_columns(session_count=_counted(lines, sessions)),
+        sessions, tariff.rates, terms.quantum_per_hour,
+    )  # fmt: skip
+    return Rated(*made, _unbilled(priced.filter(~is_line), worked))
+
+
+def _lines_of(places: pl.DataFrame) -> pl.DataFrame:
+    """Put places together that are charged alike: one row per `LINE_KEYS`, numbered by `place`."""
+    kept = ("currency", "tax_code", "chargeable", "rate_currency", "conversion_scaled")
+    grouped = places.group_by(pricing.LINE_KEYS, maintain_order=True).agg(
+        pl.col(KINDS_MS).sum(), pl.col(kept).first(), pl.col("row").explode()
     )
-    projects = tariff.projects.select("project", "currency", "tax_code")
-    unassigned = pl.col("project").is_null()
+    return grouped.with_columns(place=pl.int_range(pl.len(), dtype=pl.Int64))
+
+
+def _sessions_of(lines: pl.DataFrame, worked: pl.DataFrame) -> pl.DataFrame:
+    """List what lines are made of: place, session, the columns of `KINDS_MS`."""
+    rows = lines.select("place", "row").explode("row").drop_nulls("row")
+    mine = worked.select("session", *KINDS_MS)[rows["row"]].with_columns(rows["place"])
+    return mine.group_by("place", "session").agg(pl.col(KINDS_MS).sum())
+
+
+def _counted(lines: pl.DataFrame, sessions: pl.DataFrame) -> pl.Series:
+    counts = sessions.group_by("place").len("count")
     return (
-        work.join(known, on=list(places.columns), how="left", nulls_equal=True)
-        .join(projects, on="project", how="left")
-        .with_columns(
-            fault=pl.when(unassigned).then(pl.lit("unassigned")).otherwise("fault"),
-            reason=pl.when(unassigned).then(pl.lit("no project was set")).otherwise("reason"),
-            chargeable=pl.col("chargeable").fill_null(value=False),
-        )
+        lines.select("place")
+        .join(counts, on="place", how="left", maintain_order="left")["count"]
+        .cast(pl.Int64)
     )
-
-
-def _without_rate_of_free_time(work: pl.DataFrame) -> pl.DataFrame:
-    """Non-chargeable time has no rate, even where one would fit."""
-    terms = ("rate_id", "rate_scaled", "increment_ms", "direction", "level")
-    return work.with_columns(pl.when("chargeable").then(pl.col(name)).alias(name) for name in terms)
-
-
-def shares(work: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame:
-    """Say which session gave how much to which line: what leads from the cent to the evidence."""
-    keys = list(pricing.LINE_KEYS)
-    usage = lines.filter(pl.col("kind") == "usage").select("line", *keys)
-    mine = _without_rate_of_free_time(work).select(*keys, "session", *KINDS_MS)
-    joined = mine.join(usage, on=keys, nulls_equal=True)
-    return joined.select("line", "session", *KINDS_MS).sort("line", "session")
 
 
 def _unknown_people(pieces: pl.DataFrame) -> pl.DataFrame:
@@ -328,14 +355,19 @@ def _unknown_people(pieces: pl.DataFrame) -> pl.DataFrame:
     )  # fmt: skip
 
 
-def _unbilled(priced: pl.DataFrame) -> pl.DataFrame:
-    """List time whose project or rate is missing."""
-    no_rate = pl.col("fault").is_null() & pl.col("chargeable") & pl.col("rate_id").is_null()
-    reason = pl.format("no rate in {} for {} on project {}", "currency", "application", "project")
-    lacking = priced.with_columns(
-        kind=pl.when(no_rate).then(pl.lit("no_rate")).otherwise("fault"),
-        detail=pl.when(no_rate).then(reason).otherwise("reason"),
-        milliseconds=pl.sum_horizontal(KINDS_MS),
-    ).drop_nulls("kind")
-    grouped = lacking.group_by("kind", "session", "detail").agg(pl.col("milliseconds").sum())
+def _unbilled(places: pl.DataFrame, worked: pl.DataFrame) -> pl.DataFrame:
+    """List by session the time of places whose project, account, rate or conversion is missing."""
+    no_rate = pl.format("no rate in {} for {} on project {}", "currency", "application", "project")
+    no_conversion = pl.format(
+        "no conversion of {} to {} on {} for {} on project {}",
+        "rate_currency", "currency", "day", "application", "project",
+    )  # fmt: skip
+    is_foreign = pl.col("rate_currency").is_not_null()
+    lacking = pl.when(is_foreign).then(pl.lit("no_conversion")).otherwise(pl.lit("no_rate"))
+    named = places.select(
+        "row", kind=pl.coalesce("fault", lacking),
+        detail=pl.coalesce("reason", pl.when(is_foreign).then(no_conversion).otherwise(no_rate)),
+    ).explode("row")  # fmt: skip
+    mine = worked.select("session", milliseconds=pl.sum_horizontal(KINDS_MS))[named["row"]]
+    grouped = named.hstack(mine).group_by("kind", "session", "detail").agg(pl.col("milliseconds").sum())
     return grouped.select("kind", "session", "milliseconds", "detail").sort("kind", "session", "detail")

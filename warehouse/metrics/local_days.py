@@ -10,6 +10,9 @@ from warehouse.periods import INSTANT, day_bounds
 
 DAY = timedelta(days=1)
 
+PLACED = ("office", "department", "cost_center", "zone")
+"""Where a person belongs."""
+
 
 def in_ms(column: str) -> pl.Expr:
     """Read a column of instants as whole milliseconds since 1970, named `<column>_ms`."""
@@ -25,14 +28,14 @@ def session_days(
     -------
     pl.DataFrame
         One row per session, home office and local day of the period: stay (its number), session, person_id,
-        application, office, day, from_ms, to_ms; ordered by session and from_ms.
+        application, office, department, cost_center, day, from_ms, to_ms; ordered by session and from_ms.
     """
     stays = _stays(sessions, placements)
     parts = [
         _days_of(stays.filter(pl.col("zone") == zone), zone, starts_on, ends_on)
         for zone in stays["zone"].unique().sort().to_list()
     ]
-    order = ("session", "person_id", "application", "office", "day", "from_ms", "to_ms")
+    order = ("session", "person_id", "application", *PLACED[:3], "day", "from_ms", "to_ms")
     none = stays.clear().with_columns(day=pl.lit(None, pl.Date))
     days = pl.concat([none.select(order), *(part.select(order) for part in parts)])
     return days.sort("session", "from_ms").with_row_index("stay")
@@ -41,10 +44,10 @@ def session_days(
 def _stays(sessions: pl.DataFrame, placements: pl.DataFrame) -> pl.DataFrame:
     """Say from when to when each session belongs to which office: a person may move while it is open."""
     facts = sessions.select(
-        "session", "person_id", "application", "office", "zone",
+        "session", "person_id", "application", *PLACED,
         from_ms=in_ms("started"), ended_ms=in_ms("ended"),
     )  # fmt: skip
-    moves = facts.drop("office", "zone", "from_ms").join(
+    moves = facts.drop(*PLACED, "from_ms").join(
         _placement_starts(placements), on="person_id"
     ).join(facts.select("session", started_ms="from_ms"), on="session")  # fmt: skip
     inside = (pl.col("started_ms") < pl.col("from_ms")) & (pl.col("from_ms") < pl.col("ended_ms"))
@@ -60,9 +63,9 @@ def _placement_starts(placements: pl.DataFrame) -> pl.DataFrame:
         for zone, day in placements.select("zone", "valid_from").unique().iter_rows()
     }
     instants = [starts[pair] for pair in placements.select("zone", "valid_from").iter_rows()]
-    return placements.select(
-        "person_id", "office", "zone", pl.Series("from_ms", instants, dtype=pl.Int64)
-    ).drop_nulls("person_id")
+    return placements.select("person_id", *PLACED, pl.Series("from_ms", instants, dtype=pl.Int64)).drop_nulls(
+        "person_id"
+    )
 
 
 def _days_of(stays: pl.DataFrame, zone: str, starts_on: date, ends_on: date) -> pl.DataFrame:

@@ -1,27 +1,34 @@
-"""From worked time to priced lines: rate version, increment, quantum, amount; integers throughout.
+"""From worked time to priced lines: rate version, quantity, tiers, amount, caps; integers throughout.
 
-Quantity first: milliseconds are rounded by the rate's increment at the rate's level, then to the run's
-quantum, and only the rounded quantity is multiplied by the rate. So whoever multiplies the two again gets the
-same cents.
+Quantity first: milliseconds are rounded by the rate's increment and minimum at the rate's level, then to the
+run's quantum, and only the rounded quantity is multiplied by the rate. So whoever multiplies the two again
+gets the same cents.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import NamedTuple
 
 import polars as pl
 
 from warehouse import money
 from warehouse.errors import Problem
+from warehouse.metrics import caps, packages, quantities, tiers
+from warehouse.metrics.conversion import converted_rate, factors
+from warehouse.metrics.quantities import KINDS_MS, LINE_KEYS, WORK_KEYS
+from warehouse.metrics.scopes import fitting
+from warehouse.metrics.tariff import Tariff
 
 SCOPES = ("person_id", "project", "office", "application")
 """What a rate may be limited to; the earlier, the more it counts."""
 
-KINDS_MS = ("active_ms", "pause_ms", "buffer_ms")
+_WANTED = ("day", *SCOPES, "currency")
 
-WORK_KEYS = ("day", "person_id", "application", "office", "project", "phase", "task")
-LINE_KEYS = (*WORK_KEYS, "rate_id")
-_MONTH_KEYS = tuple(key for key in LINE_KEYS if key not in ("day", "office"))
+__all__ = ["KINDS_MS", "LINE_KEYS", "SCOPES", "WORK_KEYS", "Lines", "lines", "with_price",
+           "with_rate"]  # fmt: skip
+
+
+# --- The rate version --------------------------------------------------------------------------------------
 
 
 def with_rate(work: pl.DataFrame, rates: pl.DataFrame, newest: int | None = None) -> pl.DataFrame:
@@ -49,151 +56,162 @@ def with_rate(work: pl.DataFrame, rates: pl.DataFrame, newest: int | None = None
     Problem
         Two rates of the same scope are valid on the same day: naming both.
     """
-    wanted = work.select("day", *SCOPES, "currency").unique()
-    found = pl.concat(
-        [_fitting(wanted, _of_scope(rates, scope), scope) for scope in _scopes(rates)]
-        or [wanted.clear().with_columns(rate_id=pl.lit(None, pl.Int64), weight=pl.lit(0, pl.Int32))]
-    )
-    if newest is not None:
-        is_old = pl.col("rate_id") <= newest
-        found = found.with_columns(
-            weight=pl.when(is_old).then(pl.col("weight") + 2 ** len(SCOPES)).otherwise("weight")
-        )
-    best = found.filter(pl.col("weight") == pl.col("weight").max().over("day", *SCOPES, "currency"))
-    _refuse_two(best)
+    best = _best(_own(work.select(_WANTED).unique(), rates), newest)
     terms = rates.select("rate_id", "rate_scaled", "increment_ms", "direction", "level")
-    priced = best.drop("weight").join(terms, on="rate_id", how="left")
-    return work.join(priced, on=["day", *SCOPES, "currency"], how="left", nulls_equal=True)
+    priced = best.join(terms, on="rate_id", how="left")
+    return work.join(priced, on=_WANTED, how="left", nulls_equal=True)
 
 
-def _scopes(rates: pl.DataFrame) -> list[tuple[str, ...]]:
-    """List the combinations of scopes that the rates use, in a fixed order."""
-    used = rates.select(pl.col(name).is_not_null() for name in SCOPES).unique().sort(SCOPES).rows()
-    return [tuple(name for name, is_set in zip(SCOPES, row, strict=True) if is_set) for row in used]
+def with_price(work: pl.DataFrame, tariff: Tariff, newest: int | None = None) -> pl.DataFrame:
+    """Find the rate version of what is charged, in whichever currency there is one.
+
+    A rate in the payer's currency goes before every other, by the precedence of `with_rate`; where none fits,
+    the most special one in another currency does (of several the first code that can be converted).
+
+    Parameters
+    ----------
+    work
+        What `with_rate` takes, `chargeable` and `fault`.
+    newest
+        As in `with_rate`.
+
+    Returns
+    -------
+    pl.DataFrame
+        The rows with `rate_id` (null where no rate fits, or fits and cannot be converted), `rate_currency`
+        (null where it is the payer's) and `conversion_scaled`; all null where nothing is charged.
+
+    Raises
+    ------
+    Problem
+        Two rates of the same scope and currency are valid on the same day: naming both.
+    """
+    is_charged = pl.col("chargeable") & pl.col("fault").is_null()
+    wanted = work.filter(is_charged).select(_WANTED).unique()
+    own = _best(_own(wanted, tariff.rates), newest)
+    none = (pl.lit(None, pl.String).alias("rate_currency"), pl.lit(None, pl.Int64).alias("conversion_scaled"))
+    rest = wanted.join(own, on=_WANTED, how="anti", nulls_equal=True)
+    found = pl.concat([own.with_columns(none), _foreign(rest, tariff, newest)])
+    known = work.join(found, on=_WANTED, how="left", nulls_equal=True, maintain_order="left")
+    names = ("rate_id", "rate_currency", "conversion_scaled")
+    return known.with_columns(pl.when(is_charged).then(pl.col(name)).alias(name) for name in names)
 
 
-def _of_scope(rates: pl.DataFrame, scope: Sequence[str]) -> pl.DataFrame:
-    return rates.filter(
-        pl.col(name).is_not_null() if name in scope else pl.col(name).is_null() for name in SCOPES
+def _own(wanted: pl.DataFrame, rates: pl.DataFrame) -> pl.DataFrame:
+    return fitting(wanted, rates, SCOPES, "rate_id", ("currency",))
+
+
+def _foreign(wanted: pl.DataFrame, tariff: Tariff, newest: int | None) -> pl.DataFrame:
+    """Find the best rate in another currency, and the factor in force; without one it prices nothing."""
+    found = pl.DataFrame(schema=wanted.schema | {"rate_id": pl.Int64, "weight": pl.Int32})
+    if not wanted.is_empty():
+        found = fitting(wanted, tariff.rates, SCOPES, "rate_id")
+    currencies = tariff.rates.select("rate_id", rate_currency="currency")
+    best = factors(_best(found.join(currencies, on="rate_id"), newest, "rate_currency"), tariff.conversions)
+    first = best.sort(pl.col("conversion_scaled").is_null(), "rate_currency").unique(
+        _WANTED, keep="first", maintain_order=True
+    )
+    is_known = pl.col("conversion_scaled").is_not_null()
+    return first.select(
+        *_WANTED, pl.when(is_known).then("rate_id").alias("rate_id"), "rate_currency", "conversion_scaled"
     )
 
 
-def _fitting(wanted: pl.DataFrame, rates: pl.DataFrame, scope: Sequence[str]) -> pl.DataFrame:
-    """Join each wanted price with every rate of one scope that is valid on its day."""
-    days = rates.select("rate_id", "valid_from", "valid_to", "currency", *scope)
-    is_valid = (pl.col("valid_from") <= pl.col("day")) & (
-        pl.col("valid_to").is_null() | (pl.col("day") < pl.col("valid_to"))
-    )
-    weight = sum(2 ** (len(SCOPES) - 1 - SCOPES.index(name)) for name in scope)
-    fits = wanted.join(days, on=["currency", *scope]).filter(is_valid)
-    return fits.select(*wanted.columns, "rate_id", weight=pl.lit(weight, pl.Int32))
-
-
-def _refuse_two(best: pl.DataFrame) -> None:
-    double = best.filter(pl.len().over("day", *SCOPES, "currency") > 1).sort("day", "rate_id")
+def _best(found: pl.DataFrame, newest: int | None, *also: str) -> pl.DataFrame:
+    """Keep the most special rate versions; of one currency there must be one."""
+    if newest is not None:
+        raised = pl.col("weight") + 2 ** len(SCOPES)
+        found = found.with_columns(
+            weight=pl.when(pl.col("rate_id") <= newest).then(raised).otherwise("weight")
+        )
+    best = found.filter(pl.col("weight") == pl.col("weight").max().over(_WANTED)).drop("weight")
+    double = best.filter(pl.len().over(*_WANTED, *also) > 1).sort("day", "rate_id")
     if not double.is_empty():
         first, second = double["rate_id"].unique().sort().to_list()[:2]
         raise Problem(
             f"rate versions {first} and {second} are both valid on {double['day'][0]} for the same scope",
             "end the one before the other begins",
         )
+    return best
 
 
-def lines(work: pl.DataFrame, quantum_per_hour: int) -> pl.DataFrame:
+# --- Lines -------------------------------------------------------------------------------------------------
+
+
+class Lines(NamedTuple):
+    """Charge lines and what leads from them to the sessions.
+
+    Attributes
+    ----------
+    lines
+        One row per line: `line` (1, 2, ... ordered by project, phase, task, day, person and application, by
+        code point), `kind` (usage, month_rounding, package, cap), `LINE_KEYS`, `billable`, `KINDS_MS`,
+        `quantity` (quanta; an hour's worth of them, or minus it, where the unit is each), `rate_scaled` (the
+        price of the unit), `currency`, `amount_minor`, `tax_code`, `session_count`, `unit` (hour; each: a
+        fixed amount, once), `rate_currency` and `conversion_scaled` (null where the rate is in the line's own
+        currency), `cost_minor` (null: not known), `note` (null: nothing to say).
+    shares
+        line, session, active_ms, pause_ms, buffer_ms.
+    notices
+        `kind` (cap_hit, below_minimum), `session` (null), `milliseconds`, `detail`: one row per rate version
+        that capped or raised something.
+    """
+
+    lines: pl.DataFrame
+    shares: pl.DataFrame
+    notices: pl.DataFrame
+
+
+def lines(work: pl.DataFrame, sessions: pl.DataFrame, rates: pl.DataFrame, quantum_per_hour: int) -> Lines:
     """Make charge lines of worked time.
 
     Parameters
     ----------
     work
-        One row per session and line: `WORK_KEYS`, `session`, the columns of `KINDS_MS`, `currency`,
-        `tax_code`, `chargeable` and what `with_rate` adds. Rows that are chargeable have a rate.
+        One row per `LINE_KEYS`: `place` (its number), the columns of `KINDS_MS`, `session_count`, `currency`,
+        `tax_code`, `chargeable`, and what `with_price` adds. Rows that are chargeable have a rate.
+    sessions
+        What the rows are made of: place, session, the columns of `KINDS_MS`.
+    rates
+        The frame `rates`.
     quantum_per_hour
         Quanta of the run's target in an hour.
-
-    Returns
-    -------
-    pl.DataFrame
-        One row per line: `line` (1, 2, ... ordered by project, phase, task, day, person and application, by
-        code point), `kind` (usage, month_rounding), `LINE_KEYS`, `billable`, `KINDS_MS`, `quantity`,
-        `rate_scaled`, `currency`, `amount_minor`, `tax_code`, `session_count`, `unit` (hour; each: a fixed
-        amount, once), `rate_currency` and `conversion_scaled` (1/100,000,000; null where the rate is in the
-        line's own currency), `cost_minor` (null: not known).
     """
-    usage = _quantified(_summed(work), quantum_per_hour)
-    both = pl.concat([usage, _month_rounding(usage, quantum_per_hour)], how="diagonal")
-    amount = money.amount_minor_expr(
-        pl.col("quantity"), quantum_per_hour, pl.col("rate_scaled"), pl.col("currency")
-    )
-    ordered = both.sort(
-        "project", "phase", "task", "day", "person_id", "application", "office", "rate_id", "kind",
-        descending=[False] * 8 + [True],
-    )  # fmt: skip
-    return ordered.with_columns(amount_minor=amount).select(
-        pl.int_range(1, pl.len() + 1, dtype=pl.Int64).alias("line"),
-        "kind",
-        *LINE_KEYS,
-        pl.col("chargeable").alias("billable"),
-        *KINDS_MS,
-        "quantity",
-        "rate_scaled",
-        "currency",
-        "amount_minor",
-        "tax_code",
-        "session_count",
+    terms = rates.select("rate_id", *quantities.TERMS)
+    usage = quantities.usage(work.join(terms, on="rate_id", how="left"), sessions, quantum_per_hour)
+    months = quantities.month_rounding(usage, quantum_per_hour)
+    split = tiers.split(pl.concat([usage, months], how="diagonal"), sessions, rates, quantum_per_hour)
+    hours = _priced(split.lines, quantum_per_hour)
+    fixed = packages.lines(split.packaged, rates, quantum_per_hour)
+    charged = pl.concat([hours, fixed], how="diagonal")
+    both = pl.concat([charged, caps.lines(charged, quantum_per_hour)], how="diagonal")
+    return _numbered(both, split.sessions, quantities.raised(usage))
+
+
+def _priced(hours: pl.DataFrame, quantum_per_hour: int) -> pl.DataFrame:
+    """Multiply quantities by the rate, and by what the hour costs the firm itself."""
+    quantity, currency = pl.col("quantity"), pl.col("currency")
+    cost = converted_rate(pl.col("cost_rate_scaled"))
+    return hours.with_columns(
+        amount_minor=money.amount_minor_expr(quantity, quantum_per_hour, pl.col("rate_scaled"), currency),
+        cost_minor=money.amount_minor_expr(quantity, quantum_per_hour, cost, currency),
         unit=pl.lit("hour"),
-        rate_currency=pl.lit(None, pl.String),
-        conversion_scaled=pl.lit(None, pl.Int64),
-        cost_minor=pl.lit(None, pl.Int64),
     )
 
 
-def _summed(work: pl.DataFrame) -> pl.DataFrame:
-    """Sum the sessions of each line, rounding each session's share first where the rate says so."""
-    shares = work.with_columns(raw_ms=pl.sum_horizontal(KINDS_MS))
-    rounded = pl.when(pl.col("level") == "session").then(_by_increment("raw_ms")).otherwise("raw_ms")
-    terms = ["chargeable", "rate_scaled", "currency", "tax_code", "increment_ms", "direction", "level"]
-    summed = shares.with_columns(rounded_ms=rounded).group_by(LINE_KEYS).agg(
-        pl.col(*KINDS_MS, "raw_ms", "rounded_ms").sum(),
-        pl.len().cast(pl.Int64).alias("session_count"),
-        pl.col(terms).first(),
+ORDER = ("project", "phase", "task", "day", "person_id", "application", "office", "rate_id", "kind",
+         "rate_scaled")  # fmt: skip
+"""By what lines are numbered: usage before packages, rounding and caps, the dearer before the cheaper."""
+
+
+def _numbered(both: pl.DataFrame, sessions: pl.DataFrame, raised: pl.DataFrame) -> Lines:
+    ordered = both.sort(ORDER, descending=[False] * 8 + [True, True])
+    numbered = ordered.with_columns(pl.int_range(1, pl.len() + 1, dtype=pl.Int64).alias("line"))
+    traced = sessions.join(numbered.select("place", "line"), on="place")
+    shares = traced.select("line", "session", *KINDS_MS).sort("line", "session")
+    found = numbered.select(
+        "line", "kind", *LINE_KEYS, pl.col("chargeable").alias("billable"), *KINDS_MS, "quantity",
+        "rate_scaled", "currency", "amount_minor", "tax_code", "session_count", "unit", "rate_currency",
+        "conversion_scaled", "cost_minor", "note",
     )  # fmt: skip
-    is_line = pl.col("level") == "line"
-    return summed.with_columns(
-        rounded_ms=pl.when(is_line).then(_by_increment("raw_ms")).otherwise("rounded_ms"),
-        rate_scaled=pl.col("rate_scaled").fill_null(0),
-        kind=pl.lit("usage"),
-    )
-
-
-def _by_increment(column: str) -> pl.Expr:
-    """Round milliseconds to the rate's increment, in its direction; without an increment not at all."""
-    ms, step = pl.col(column), pl.max_horizontal("increment_ms", pl.lit(1))
-    added = (
-        pl.when(pl.col("direction") == "up")
-        .then(step - 1)
-        .when(pl.col("direction") == "nearest")
-        .then(step // 2)
-        .otherwise(0)
-    )
-    return (ms + added) // step * step
-
-
-def _quantified(lines: pl.DataFrame, quantum_per_hour: int) -> pl.DataFrame:
-    quantum_ms = money.HOUR_MS // quantum_per_hour
-    return lines.with_columns(quantity=money.rounded_expr(pl.col("rounded_ms"), quantum_ms))
-
-
-def _month_rounding(usage: pl.DataFrame, quantum_per_hour: int) -> pl.DataFrame:
-    """Make the one further line that brings a month's lines to the rounded month, where it takes one."""
-    monthly = usage.filter(pl.col("chargeable") & (pl.col("level") == "month")).sort("day", "office")
-    terms = ["office", "chargeable", "rate_scaled", "currency", "tax_code", "increment_ms", "direction"]
-    summed = monthly.group_by(_MONTH_KEYS).agg(
-        pl.col("raw_ms", "quantity").sum(), pl.col("day", *terms).last()
-    )
-    month = summed.with_columns(rounded_ms=_by_increment("raw_ms"), billed=pl.col("quantity"))
-    rest = _quantified(month, quantum_per_hour).with_columns(
-        pl.col("quantity") - pl.col("billed"),
-        *(pl.lit(0, pl.Int64).alias(name) for name in (*KINDS_MS, "session_count")),
-        kind=pl.lit("month_rounding"),
-    )
-    return rest.filter(pl.col("quantity") != 0)
+    return Lines(found, shares, pl.concat([raised, caps.notices(found)]))

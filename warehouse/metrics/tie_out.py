@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from warehouse.errors import Problem
-from warehouse.metrics.pricing import KINDS_MS
+from warehouse.metrics.quantities import KINDS_MS
 from warehouse.metrics.states import BASES, STATES
 
 SIGNS = {
@@ -20,8 +20,13 @@ SIGNS = {
 }
 """Terms of the tie-out and their signs; their sum is `billed`."""
 
-NOT_ASSIGNED = ("unknown_person", "unassigned", "invalid_project", "closed_project")
+NOT_ASSIGNED = (
+    "unknown_person", "unassigned", "invalid_project", "closed_project", "not_a_member", "no_account",
+)  # fmt: skip
 """What its term "not assigned" is made of: kinds of exceptions."""
+
+WITHOUT_RATE = ("no_rate", "no_conversion")
+"""What its term "without rate" is made of."""
 
 
 def evidence_terms(by_state: dict[str, int], pieces: pl.DataFrame, counted: pl.DataFrame) -> dict[str, int]:
@@ -46,13 +51,16 @@ def evidence_terms(by_state: dict[str, int], pieces: pl.DataFrame, counted: pl.D
 
 
 def line_terms(lines: pl.DataFrame, unbilled: pl.DataFrame, quantum_ms: int) -> dict[str, int]:
-    """Count the terms that lines and exceptions decide, and what is billed."""
-    billable = lines.filter("billable")
+    """Count the terms that lines and exceptions decide, and what is billed.
+
+    Fixed amounts, caps and packages, are no time: their lines, of unit each, do not count.
+    """
+    billable = lines.filter(pl.col("billable") & (pl.col("unit") == "hour"))
     billed = int(billable["quantity"].sum()) * quantum_ms
     return {
         "non_chargeable": worked_ms(lines.filter(~pl.col("billable"))),
         "not_assigned": sum(of_kind_ms(unbilled, kind) for kind in NOT_ASSIGNED),
-        "without_rate": of_kind_ms(unbilled, "no_rate"),
+        "without_rate": sum(of_kind_ms(unbilled, kind) for kind in WITHOUT_RATE),
         "rounding": billed - worked_ms(billable),
         "billed": billed,
     }

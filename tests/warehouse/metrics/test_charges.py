@@ -47,7 +47,7 @@ def test_buffer_0_bills_short_pauses_whole_and_long_gaps_not_at_all() -> None:
             "active_ms": 1_000_000, "pause_ms": 200_000, "buffer_ms": 0, "quantity": 333,
             "rate_scaled": 900_000, "currency": "EUR", "amount_minor": 2997, "tax_code": "V19",
             "session_count": 1, "unit": "hour", "rate_currency": None, "conversion_scaled": None,
-            "cost_minor": None,
+            "cost_minor": None, "note": None,
         }
     ]  # fmt: skip
     assert charges.shares.rows() == [(1, 1, 1_000_000, 200_000, 0)]
@@ -332,6 +332,8 @@ def test_time_without_a_project_stays_visible() -> None:
         "unassigned": 10 * MINUTE,
         "invalid_project": 15 * MINUTE,
         "closed_project": 20 * MINUTE,
+        "not_a_member": 0,
+        "no_account": 0,
     }
     assert charges.tie_out_ms["billed"] == 15 * MINUTE
 
@@ -367,7 +369,7 @@ def test_the_most_special_rate_wins(known: int) -> None:
 def test_rates_for_others_do_not_fit() -> None:
     others = [
         rate(1, 10_000, application="fem"), rate(2, 10_000, office="LON"), rate(3, 10_000, person_id=2),
-        rate(4, 10_000, project="B"), rate(5, 10_000, currency="USD"),
+        rate(4, 10_000, project="B"),
         rate(6, 10_000, valid_from=date(2026, 10, 6)), rate(7, 10_000, valid_to=date(2026, 10, 5)),
     ]  # fmt: skip
     charges = charge(evidence(WORKED, entries=[ON_A]), tariff(*others), policy(), OCTOBER)

@@ -1,0 +1,142 @@
+"""Who pays: the entered project, a preset or a cost center's account; and whether it may be charged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from warehouse.errors import Problem
+from warehouse.metrics.scopes import fitting
+from warehouse.metrics.tariff import Tariff, Terms
+from warehouse.projects import Codes, Master
+
+CHARGE_TO = ("project", "cost_center")
+"""Whom a billing policy charges: the project that was entered, or the cost center of the person."""
+
+PRESET_SCOPES = ("person_id", "department", "office", "application")
+"""What a preset may be limited to; the earlier, the more it counts."""
+
+CODES = ("project", "phase", "task")
+
+
+def assigned(places: pl.DataFrame, tariff: Tariff, terms: Terms) -> pl.DataFrame:
+    """Say whose account takes the time for which no project was entered, or all time.
+
+    Parameters
+    ----------
+    places
+        One row per `day`, `person_id`, `application`, `office`, `department`, `cost_center` and codes as
+        entered (`project` null: none was).
+
+    Returns
+    -------
+    pl.DataFrame
+        The same rows in the same order; `CODES` are whom they are charged to, and `reason` says why nobody's
+        account takes time that a cost center should pay for.
+
+    Raises
+    ------
+    Problem
+        No such way to charge, or two presets of one scope are valid on the same day.
+    """
+    if terms.charge_to not in CHARGE_TO:
+        raise Problem(f"nothing charges to {terms.charge_to!r}", f"use one of {', '.join(CHARGE_TO)}")
+    if terms.charge_to == "cost_center":
+        return _to_cost_centers(places, pl.lit(value=True), tariff.projects)
+    if tariff.presets.is_empty():
+        return places.with_columns(reason=pl.lit(None, pl.String))
+    preset = _with_preset(places, tariff.presets)
+    is_preset = pl.col("project").is_null() & pl.col("preset").is_not_null()
+    codes = [pl.when(is_preset).then(f"{name}_preset").otherwise(name).alias(name) for name in CODES]
+    given = preset.with_columns(codes).drop(f"{name}_preset" for name in CODES)
+    to_center = pl.col("preset").is_not_null() & pl.col("project").is_null()
+    return _to_cost_centers(given, to_center, tariff.projects).drop("preset")
+
+
+def _with_preset(places: pl.DataFrame, presets: pl.DataFrame) -> pl.DataFrame:
+    """Add `preset` and its codes, named `<code>_preset`."""
+    keys = ["day", *PRESET_SCOPES]
+    wanted = places.filter(pl.col("project").is_null()).select(keys).unique()
+    found = fitting(wanted, presets, PRESET_SCOPES, "preset")
+    best = found.filter(pl.col("weight") == pl.col("weight").max().over(keys)).drop("weight")
+    _refuse_two(best, keys)
+    targets = presets.select("preset", *(pl.col(name).alias(f"{name}_preset") for name in CODES))
+    known = best.join(targets, on="preset")
+    return places.join(known, on=keys, how="left", nulls_equal=True, maintain_order="left")
+
+
+def _refuse_two(best: pl.DataFrame, keys: Sequence[str]) -> None:
+    double = best.filter(pl.len().over(keys) > 1).sort("day", "preset")
+    if not double.is_empty():
+        first, second = double["preset"].unique().sort().to_list()[:2]
+        raise Problem(
+            f"presets {first} and {second} are both valid on {double['day'][0]} for the same scope",
+            "end the one before the other begins",
+        )
+
+
+def _to_cost_centers(places: pl.DataFrame, which: pl.Expr, projects: pl.DataFrame) -> pl.DataFrame:
+    """Give time to the account of its cost center: the row of `project` of that kind, without a phase."""
+    accounts = projects.filter(pl.col("kind") == "cost_center", pl.col("cost_center").is_not_null()).select(
+        "cost_center", account="project"
+    )
+    known = places.join(
+        accounts.unique("cost_center", keep="first", maintain_order=True),
+        on="cost_center",
+        how="left",
+        maintain_order="left",
+    )
+    nowhere = pl.format(
+        "the person belongs to no cost center on {}; import where: `process-meter directory import FILE`",
+        "day",
+    )
+    unknown = pl.format(
+        "cost center {} has no account; import a project of kind cost_center with this number: "
+        "`process-meter project import FILE`",
+        "cost_center",
+    )
+    reason = pl.when(pl.col("cost_center").is_null()).then(nowhere).otherwise(unknown)
+    return known.with_columns(
+        pl.when(which).then("account").otherwise("project").alias("project"),
+        *(pl.when(which).then(None).otherwise(name).alias(name) for name in ("phase", "task")),
+        reason=pl.when(which & pl.col("account").is_null()).then(reason),
+    ).drop("account")
+
+
+def judged(places: pl.DataFrame, tariff: Tariff) -> pl.DataFrame:
+    """Add `fault` (a kind of exception) and its `reason`, `chargeable`, `currency` and `tax_code`.
+
+    Parameters
+    ----------
+    places
+        What `assigned` gives.
+    """
+    projects = tariff.projects.select("project", "currency", "tax_code")
+    listed = tariff.members["project"].unique()
+    # Whose time it is matters to the projects alone that have members: the others are judged once a day.
+    member = pl.when(pl.col("project").is_in(listed.implode())).then("person_id")
+    known = places.rename({"reason": "lacking"}).with_columns(member=member)
+    keys = [*CODES, "day", "member"]
+    found = known.join(_verdicts(known.select(keys), tariff), on=keys, how="left", nulls_equal=True)
+    no_account, unassigned = pl.col("lacking").is_not_null(), pl.col("project").is_null()
+    return found.join(projects, on="project", how="left").with_columns(
+        fault=pl.when(no_account).then(pl.lit("no_account"))
+        .when(unassigned).then(pl.lit("unassigned")).otherwise("fault"),
+        reason=pl.when(no_account).then("lacking")
+        .when(unassigned).then(pl.lit("no project was set")).otherwise("reason"),
+        chargeable=pl.col("chargeable").fill_null(value=False),
+    ).drop("lacking", "member")  # fmt: skip
+
+
+def _verdicts(places: pl.DataFrame, tariff: Tariff) -> pl.DataFrame:
+    """Judge each set of codes once per day, and per person where it matters."""
+    master = Master.of(tariff.projects, tariff.phases, tariff.tasks, tariff.members)
+    wanted = places.drop_nulls("project").unique()
+    verdicts = [
+        (project, phase, task, day, member, *master.judge(Codes(project, phase, task), day, member))
+        for project, phase, task, day, member in wanted.iter_rows()
+    ]
+    verdict = {"fault": pl.String, "reason": pl.String, "chargeable": pl.Boolean}
+    found = pl.DataFrame(verdicts, schema={**wanted.schema, **verdict}, orient="row")
+    return found.with_columns(reason=pl.when(pl.col("fault").is_not_null()).then("reason"))

@@ -82,6 +82,11 @@ AMOUNTS = (
     "value",
     "at_risk",
     "saved",
+    "prior",
+    "budget",
+    "left",
+    "billed",
+    "margin",
 )
 """Columns of text that reads as a number: 1,234.50 EUR."""
 

@@ -56,9 +56,13 @@ def imported(node: ast.AST) -> list[str]:
 def test_the_reports_are_these() -> None:
     assert [path.stem for path in NOTEBOOKS] == [
         "application_ranking",
+        "billing_reconciliation",
+        "charges_by_application",
+        "charges_by_project",
         "compliance",
         "concurrent_use",
         "contract_calendar",
+        "cost_recovery",
         "denials",
         "e2p_charges",
         "executive_summary",

@@ -5,7 +5,7 @@ Every chart is a function of one of the modules beside; style.py says how all of
 """
 
 from apps.charts.by_state import use_by_state
-from apps.charts.charges import charges_by_project
+from apps.charts.charges import charges_by_project, charges_compared, cost_and_billed, waterfall
 from apps.charts.costs import idle_cost
 from apps.charts.demand import concurrent_use, demand_and_owned, peak_and_average, use_duration
 from apps.charts.denials import denials, denials_over_time
@@ -37,8 +37,10 @@ __all__ = [
     "TEMPLATE",
     "active_users",
     "charges_by_project",
+    "charges_compared",
     "concurrent_use",
     "contract_calendar",
+    "cost_and_billed",
     "cost_curve",
     "demand_and_owned",
     "demand_trend",
@@ -64,4 +66,5 @@ __all__ = [
     "utilization",
     "utilization_over_time",
     "vendor_counts",
+    "waterfall",
 ]

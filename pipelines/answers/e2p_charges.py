@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -11,20 +9,17 @@ from typing import Any
 import polars as pl
 from sqlalchemy import Engine
 
-from pipelines.answers.footer import Footer, source
+from pipelines.answers import billed_run
+from pipelines.answers.billed_run import ADJUSTING, in_words, read_out
+from pipelines.answers.footer import Footer
 from pipelines.answers.wording import count, listing, safe
 from pipelines.billing import billed
 from warehouse import frames
 from warehouse.errors import Problem
-from warehouse.money import format_minor, format_rate, hours, hours_and_minutes
+from warehouse.money import format_minor, format_rate
 from warehouse.store import open_warehouse
 
-COLLECTED = ("usage", "month_rounding")
-"""Kinds of lines of the period itself; the others adjust an earlier one."""
-
 LARGEST_FIRST = ("currency", "amount_minor")
-
-PREPARE = "prepare one with `process-meter billing draft --period 2026-10`"
 
 
 @dataclass(frozen=True)
@@ -88,14 +83,14 @@ def answer(engine: Engine | None = None, period: str = "", *, now: datetime | No
         There is no such run, or it has no lines.
     """
     opened = engine or open_warehouse()
-    run = _run(opened, period)
+    run = billed_run.find(opened, period)
     lines = frames.charge_lines(opened, run["run"]).collect()
     billable = billed(lines.filter("billable"))
     if billable.is_empty():
         raise Problem(
             f"Billing run {run['run']} charges nothing", f"see why: `process-meter billing show {run['run']}`"
         )
-    named = _with_names(opened, billable)
+    named = billed_run.with_names(opened, billable)
     by_project, by_application, by_line = _by_project(named), _by_application(named), _by_line(named)
     claims = {
         "run": _claim_run(run, by_project, lines),
@@ -112,37 +107,8 @@ def answer(engine: Engine | None = None, period: str = "", *, now: datetime | No
         lines=by_line,
         currencies=by_project["currency"].unique().sort().to_list(),
         claims=claims,
-        footer=_footer(opened, run, lines, now or datetime.now(UTC)),
+        footer=billed_run.footer(opened, run, lines, now or datetime.now(UTC)),
         results=_results(run, by_project, billable),
-    )
-
-
-def _run(engine: Engine, period: str) -> dict[str, Any]:
-    found = frames.runs(engine).filter(pl.col("status") != "void").collect()
-    if found.is_empty():
-        raise Problem("There is no billing run yet", PREPARE)
-    if period:
-        found = found.filter(pl.col("period") == period)
-        if found.is_empty():
-            raise Problem(f"There is no billing run of period {period!r}", PREPARE)
-    closed = found.filter(pl.col("status") == "closed")
-    return (closed if closed.height and not period else found).row(-1, named=True)
-
-
-def _with_names(engine: Engine, lines: pl.DataFrame) -> pl.DataFrame:
-    projects = frames.projects(engine).select("project", "client_name", "cost_center").collect()
-    names = frames.applications(engine).select("application", application_name="name").collect()
-    cost_center = pl.lit("cost center ") + pl.col("cost_center")
-    payer = pl.coalesce("client_name", "client", cost_center, pl.lit("no payer"))
-    is_adjustment = ~pl.col("kind").is_in(COLLECTED)
-    return (
-        lines.join(projects, on="project", how="left", maintain_order="left")
-        .join(names, on="application", how="left", maintain_order="left")
-        .with_columns(
-            payer=payer,
-            application=pl.coalesce("application_name", "application"),
-            adjustment_minor=pl.when(is_adjustment).then("amount_minor").otherwise(0),
-        )
     )
 
 
@@ -151,7 +117,7 @@ def _by_project(named: pl.DataFrame) -> pl.DataFrame:
         named.group_by("payer", "project", "project_name", "currency", "quantum_per_hour")
         .agg(pl.col("quantity", "amount_minor").sum())
         .sort(*LARGEST_FIRST, "project", descending=[False, True, False])
-        .pipe(_read_out)
+        .pipe(read_out)
         .select("payer", "project", "project_name", "currency", "quantity", "amount_minor", "amount")
     )
 
@@ -161,8 +127,8 @@ def _by_application(named: pl.DataFrame) -> pl.DataFrame:
         named.group_by("application", "rate_scaled", "currency", "quantum_per_hour")
         .agg(pl.col("quantity", "amount_minor").sum())
         .sort(*LARGEST_FIRST, "application", "rate_scaled", descending=[False, True, False, False])
-        .pipe(_read_out)
-        .with_columns(rate=_in_words("rate_scaled", format_rate))
+        .pipe(read_out)
+        .with_columns(rate=in_words("rate_scaled", format_rate))
         .select("application", "rate", "currency", "quantity", "amount_minor", "amount")
     )
 
@@ -173,37 +139,17 @@ def _by_line(named: pl.DataFrame) -> pl.DataFrame:
         named.group_by(*place, "rate_scaled", "currency", "quantum_per_hour")
         .agg(pl.col("quantity", "amount_minor", "adjustment_minor").sum())
         .sort(*LARGEST_FIRST, *place, "rate_scaled", descending=[False, True, *[False] * 6], nulls_last=True)
-        .pipe(_read_out)
+        .pipe(read_out)
         .with_columns(
-            rate=_in_words("rate_scaled", format_rate),
+            rate=in_words("rate_scaled", format_rate),
             adjustment=pl.when(pl.col("adjustment_minor") != 0).then(
-                _in_words("adjustment_minor", format_minor)
+                in_words("adjustment_minor", format_minor)
             ),
         )
         .select(
             *(*place, "currency", "quantity", "rate", "amount_minor", "amount"),
             *("adjustment_minor", "adjustment"),
         )
-    )
-
-
-def _read_out(frame: pl.DataFrame) -> pl.DataFrame:
-    """Write quantities and amounts as people read them."""
-    quantity = pl.struct("quantity", "quantum_per_hour").map_elements(
-        lambda row: _quantity(row["quantity"], row["quantum_per_hour"]), return_dtype=pl.String
-    )
-    return frame.with_columns(quantity=quantity, amount=_in_words("amount_minor", format_minor))
-
-
-def _quantity(quantity: int, quantum_per_hour: int) -> str:
-    return hours_and_minutes(quantity) if quantum_per_hour == 60 else f"{hours(quantity, quantum_per_hour):,}"
-
-
-def _in_words(column: str, words: Callable[[int, str], str]) -> pl.Expr:
-    """Write each row's amount or rate in its currency."""
-    return pl.struct(column, "currency").map_elements(
-        lambda row: None if row[column] is None else words(row[column], row["currency"]),
-        return_dtype=pl.String,
     )
 
 
@@ -251,7 +197,7 @@ def _claim_applications(by_application: pl.DataFrame) -> str:
 
 
 def _claim_lines(by_line: pl.DataFrame, lines: pl.DataFrame) -> str:
-    adjusting = billed(lines).filter("billable", ~pl.col("kind").is_in(COLLECTED)).height
+    adjusting = billed(lines).filter("billable", pl.col("kind").is_in(ADJUSTING)).height
     if not adjusting:
         rows = count(by_line.height, "combination")
         return f"{rows} of project, phase, task, application and rate; nothing adjusts an earlier period."
@@ -259,23 +205,6 @@ def _claim_lines(by_line: pl.DataFrame, lines: pl.DataFrame) -> str:
     amounts = listing(format_minor(amount, currency) for currency, amount in sums.iter_rows() if amount)
     verb = "adjusts" if adjusting == 1 else "adjust"
     return f"{count(adjusting, 'line')} **{verb} earlier periods**, by {amounts or 'nothing'} in all."
-
-
-def _footer(engine: Engine, run: dict[str, Any], lines: pl.DataFrame, now: datetime) -> Footer:
-    totals = json.loads(run["totals"] or "{}")
-    return Footer(
-        basis="billable: busy time and the buffer of each idle gap, as the billing policy says",
-        key=f"charge lines, overlap policy {run['overlap_policy']}",
-        window=f"fiscal period {run['period']}, run {run['run']}, target {run['target']}",
-        zone=str(frames.organization(engine)["zone"]),
-        calendar="local days of each person's home office",
-        session_coverage=totals.get("session_coverage"),
-        fleet_coverage=totals.get("fleet_coverage"),
-        policy=f"billing policy, version {run['policy_version']}",
-        rows={"charge lines": lines.height},
-        made_at=now,
-        source=source(engine),
-    )
 
 
 def _results(run: dict[str, Any], by_project: pl.DataFrame, billable: pl.DataFrame) -> dict[str, object]:

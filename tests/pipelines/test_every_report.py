@@ -14,11 +14,16 @@ from warehouse.store import upgrade
 
 REPORTS = {report.name: report for report in list_reports() if not report.of_record}
 SAYS_OF_THE_WEEK = {
+    "billing_reconciliation": "Run 2026-10/1 has no tie-out; draft its period again",
     "denials": "Whether any request was refused is not known: no log of a license server tells of it",
     "harvest_ledger": "No seat was proposed for taking back",
     "vendor_reconciliation": "There are no vendor's counts",
 }
 SAYS_OF_THE_LOG = {
+    "billing_reconciliation": "There is no billing run yet; prepare one",
+    "charges_by_application": "There is no billing run yet; prepare one",
+    "charges_by_project": "There is no billing run yet; prepare one",
+    "cost_recovery": "There is no billing run yet; prepare one",
     "compliance": "No license is owned on the last day of the window, 2016-04-29; enter what you own",
     "contract_calendar": "enter what you own: `process-meter entitlement import FILE`",
     "fleet_coverage": "No agent has enrolled yet, so no machine is watched",

@@ -58,6 +58,10 @@ CHARGE_LINES: Columns = {
     "period_incurred": pl.String,
     "review": pl.String,
     "note": pl.String,
+    "unit": pl.String,
+    "rate_currency": pl.String,
+    "conversion_scaled": pl.Int64,
+    "cost_minor": pl.Int64,
 }
 
 
@@ -99,7 +103,9 @@ def charge_lines(engine: Engine, run: str | None = None) -> pl.LazyFrame:
     pl.LazyFrame
         `person` is a pseudonym; `quantity` is in quanta, `quantum_per_hour` to the hour; `rate_id` is null on
         a non-chargeable line; `amount_minor` is in minor units of `currency`; `review` is the last act of
-        review, null where there was none; `period_incurred` is the period of use.
+        review, null where there was none; `period_incurred` is the period of use; `unit` is hour, or each: a
+        fixed amount, whose quantity is no time; `cost_minor` is what the hours cost the firm, null where no
+        cost rate is known.
     """
     condition, parameters = ("1 = 1", {}) if run is None else ("billing_run.number = :run", {"run": run})
     sql = _CHARGE_LINES.format(condition=condition)
@@ -117,7 +123,8 @@ _CHARGE_LINES = """
            charge_line.session_count, fiscal_period.name AS period_incurred,
            (SELECT action FROM line_review WHERE line_review.charge_line_id = charge_line.id
             ORDER BY line_review.id DESC LIMIT 1) AS review,
-           charge_line.note
+           charge_line.note, charge_line.unit, charge_line.rate_currency, charge_line.conversion_scaled,
+           charge_line.cost_minor
     FROM charge_line
     JOIN billing_run ON billing_run.id = charge_line.billing_run_id
     JOIN fiscal_period ON fiscal_period.id = charge_line.fiscal_period_id

@@ -24,7 +24,7 @@ SCOPES = ("person_id", "project", "office", "application")
 
 _WANTED = ("day", *SCOPES, "currency")
 
-__all__ = ["KINDS_MS", "LINE_KEYS", "SCOPES", "WORK_KEYS", "Lines", "lines", "with_price",
+__all__ = ["KINDS_MS", "LINE_KEYS", "ORDER", "SCOPES", "WORK_KEYS", "Lines", "lines", "with_price",
            "with_rate"]  # fmt: skip
 
 

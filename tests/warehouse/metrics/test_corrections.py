@@ -15,7 +15,7 @@ LINE: dict[str, Any] = {
     "project": pl.String, "phase": pl.String, "task": pl.String, "rate_id": pl.Int64, "billable": pl.Boolean,
     "active_ms": pl.Int64, "pause_ms": pl.Int64, "buffer_ms": pl.Int64, "quantity": pl.Int64,
     "rate_scaled": pl.Int64, "currency": pl.String, "amount_minor": pl.Int64, "tax_code": pl.String,
-    "session_count": pl.Int64, "review": pl.String,
+    "session_count": pl.Int64, "unit": pl.String, "cost_minor": pl.Int64, "review": pl.String,
 }  # fmt: skip
 SHARE = {"session": pl.Int64, "active_ms": pl.Int64, "pause_ms": pl.Int64, "buffer_ms": pl.Int64}
 
@@ -31,7 +31,8 @@ def frames(book: Book, number: str) -> tuple[pl.DataFrame, pl.DataFrame]:
             {"kind": "usage", "day": date(2026, 9, day), "person_id": 1, "application": "cad",
              "project": project, "rate_id": 1, "billable": True, "active_ms": active, "pause_ms": 0,
              "buffer_ms": 0, "quantity": active // 3600, "rate_scaled": 10_000, "currency": "EUR",
-             "amount_minor": active // 36_000, "session_count": len(sessions), number: place}
+             "amount_minor": active // 36_000, "session_count": len(sessions), "unit": "hour",
+             number: place}
         )  # fmt: skip
         shares += [
             {number: place, "session": session, "active_ms": active, "pause_ms": 0, "buffer_ms": 0}

@@ -22,7 +22,7 @@ class Rights:
     actor
         The signed-in or operating-system identity.
     account_id
-        Of the account of that name; None: nothing was ever heard of it.
+        Of the account of that name; None: nothing was ever heard of it, or several people use it.
     person_id
         Whose account it is; None where nobody's or several people's.
     is_staff
@@ -51,12 +51,13 @@ def rights_of(connection: Connection, actor: str, *, on_server: bool) -> Rights:
     found = connection.execute(
         sa.select(account.id, account.person_id, account.shared).where(account.name == actor.strip().lower())
     ).first()
-    person = found.person_id if found and not found.shared else None
+    known = found if found and not found.shared else None
+    person = known.person_id if known else None
     managed = sa.select(schema.project.c.id).where(schema.project.c.manager_id == person)
     staff = billing_staff(organization_settings(connection))
     return Rights(
         actor,
-        found.id if found else None,
+        known.id if known else None,
         person,
         on_server if staff is None else actor.strip().casefold() in staff,
         frozenset(connection.scalars(managed)) if person is not None else frozenset(),

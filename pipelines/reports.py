@@ -32,6 +32,8 @@ from warehouse.errors import Problem
 from warehouse.store import open_warehouse
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
+ON_REQUEST = "on request"
+"""What a notebook says instead of a cron text when it is run by people alone."""
 
 
 class ReportFailed(Problem):
@@ -49,6 +51,8 @@ class Report:
     path: Path
     of_record: bool = False
     """It tells of money that is owed, and runs apart from everything else."""
+    schedule: str = ON_REQUEST
+    """When it runs by itself: a cron text, in the organization's time zone."""
 
     def as_dict(self) -> dict[str, object]:
         """Give the report as plain JSON."""
@@ -290,4 +294,5 @@ def _read_report(path: Path) -> Report:
         parameters,
         path,
         bool(about.get("of_record")),
+        str(about.get("schedule", ON_REQUEST)),
     )

@@ -113,7 +113,7 @@ def _make(engine: Engine, inputs: rating.Inputs, policy: Policy, terms: Terms, c
         "totals": {
             **_sums(charges, lines, usage.height),
             "adjusted_periods": further.periods,
-            **rating.alternatives(inputs, stated, policy, terms, charges),
+            **rating.alternatives(inputs, policy, terms, charges),
             **rating.coverage(engine, inputs, stated),
             "control": rating.control_totals(inputs, lines, shares),
             "exceptions": dict(exceptions.group_by("kind").len().sort("kind").iter_rows()),

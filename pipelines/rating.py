@@ -14,8 +14,18 @@ from sqlalchemy import Engine
 from warehouse import frames
 from warehouse.errors import Problem
 from warehouse.metrics import utilization
-from warehouse.metrics.charges import Charges, Evidence, Tariff, Terms, charge, with_buffer
+from warehouse.metrics.charges import (
+    Charges,
+    Evidence,
+    Tariff,
+    Terms,
+    billable,
+    charge,
+    charge_billable,
+    with_buffer,
+)
 from warehouse.metrics.local_days import PLACED
+from warehouse.metrics.overlap import POLICIES
 from warehouse.metrics.states import Policy, states
 from warehouse.periods import day_bounds
 
@@ -148,15 +158,20 @@ def collect(
         frames.sessions(engine, start, end, billed).filter(known[0]).sort("session").collect(),
         frames.people(engine).select("person_id", *PLACED, "valid_from").collect(),
         frames.project_entries(engine, start, end).filter(known[1]).sort("entry").collect(),
-        Tariff(
-            frames.projects(engine).collect(),
-            frames.phases(engine).collect(),
-            frames.tasks(engine).collect(),
-            frames.rates(engine).collect(),
-            frames.conversions(engine).collect(),
-            frames.project_members(engine).drop("person").collect(),
-            frames.project_presets(engine).drop("person").collect(),
-        ),
+        tariff_of(engine),
+    )
+
+
+def tariff_of(engine: Engine) -> Tariff:
+    """Read what may be charged to whom, and at which price."""
+    return Tariff(
+        frames.projects(engine).collect(),
+        frames.phases(engine).collect(),
+        frames.tasks(engine).collect(),
+        frames.rates(engine).collect(),
+        frames.conversions(engine).collect(),
+        frames.project_members(engine).drop("person").collect(),
+        frames.project_presets(engine).drop("person").collect(),
     )
 
 
@@ -175,21 +190,37 @@ def amounts(lines: pl.DataFrame) -> dict[str, int]:
     return dict(sums.iter_rows())
 
 
-def alternatives(
-    inputs: Inputs, stated: pl.DataFrame, policy: Policy, terms: Terms, charges: Charges
-) -> dict[str, Any]:
-    """Say what the period would come to with buffer 0, with buffer T, and if all unknown time were busy."""
+def alternatives(inputs: Inputs, policy: Policy, terms: Terms, charges: Charges) -> dict[str, Any]:
+    """Say what the period would come to if it were charged in another way; nothing else is changed.
 
-    def total(other: Policy, other_terms: Terms) -> dict[str, Any]:
-        same = other == policy and other_terms == terms
-        found = charges if same else charges_of(inputs, stated, other, other_terms)
+    Returns
+    -------
+    dict
+        buffer_0, buffer_t (the whole timeout), lower_bound, upper_bound (all unknown time busy): each
+        `billed_ms` and `amount_minor` by currency. `overlaps`: the same by overlap policy.
+    """
+    billed = charges.billable
+
+    def total(found: Charges) -> dict[str, Any]:
         return {"billed_ms": found.tie_out_ms["billed"], "amount_minor": amounts(found.lines)}
 
+    def other(changed: Policy, other_terms: Terms) -> dict[str, Any]:
+        if (changed, other_terms) == (policy, terms):
+            return total(charges)
+        again = billable(billed.used, changed, other_terms)
+        return total(charge_billable(again, inputs.tariff, other_terms))
+
+    def resolved(overlap: str) -> dict[str, Any]:
+        if overlap == terms.overlap:
+            return total(charges)
+        return total(charge_billable(billed, inputs.tariff, replace(terms, overlap=overlap)))
+
     return {
-        "buffer_0": total(with_buffer(policy, is_whole_timeout=False), terms),
-        "buffer_t": total(with_buffer(policy, is_whole_timeout=True), terms),
-        "lower_bound": total(policy, terms),
-        "upper_bound": total(policy, replace(terms, is_unknown_busy=True)),
+        "buffer_0": other(with_buffer(policy, is_whole_timeout=False), terms),
+        "buffer_t": other(with_buffer(policy, is_whole_timeout=True), terms),
+        "lower_bound": total(charges),
+        "upper_bound": other(policy, replace(terms, is_unknown_busy=True)),
+        "overlaps": {overlap: resolved(overlap) for overlap in POLICIES},
     }
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from warehouse.errors import Problem
+from warehouse.metrics.quantities import KINDS_MS
 from warehouse.metrics.scopes import fitting
 from warehouse.metrics.tariff import Tariff, Terms
 from warehouse.projects import Codes, Master
@@ -32,8 +33,8 @@ def assigned(places: pl.DataFrame, tariff: Tariff, terms: Terms) -> pl.DataFrame
     Returns
     -------
     pl.DataFrame
-        The same rows in the same order; `CODES` are whom they are charged to, and `reason` says why nobody's
-        account takes time that a cost center should pay for.
+        The same rows in the same order; `CODES` are whom they are charged to, `preset` (null: none) says by
+        which preset, and `reason` why nobody's account takes time that a cost center should pay for.
 
     Raises
     ------
@@ -42,20 +43,18 @@ def assigned(places: pl.DataFrame, tariff: Tariff, terms: Terms) -> pl.DataFrame
     """
     if terms.charge_to not in CHARGE_TO:
         raise Problem(f"nothing charges to {terms.charge_to!r}", f"use one of {', '.join(CHARGE_TO)}")
+    plain = places.with_columns(preset=pl.lit(None, pl.Int64), reason=pl.lit(None, pl.String))
     if terms.charge_to == "cost_center":
-        return _to_cost_centers(places, pl.lit(value=True), tariff.projects)
+        return _to_cost_centers(plain, pl.lit(value=True), tariff.projects)
     if tariff.presets.is_empty():
-        return places.with_columns(reason=pl.lit(None, pl.String))
-    preset = _with_preset(places, tariff.presets)
-    is_preset = pl.col("project").is_null() & pl.col("preset").is_not_null()
-    codes = [pl.when(is_preset).then(f"{name}_preset").otherwise(name).alias(name) for name in CODES]
-    given = preset.with_columns(codes).drop(f"{name}_preset" for name in CODES)
+        return plain
+    given = _with_preset(places, tariff.presets)
     to_center = pl.col("preset").is_not_null() & pl.col("project").is_null()
-    return _to_cost_centers(given, to_center, tariff.projects).drop("preset")
+    return _to_cost_centers(given, to_center, tariff.projects)
 
 
 def _with_preset(places: pl.DataFrame, presets: pl.DataFrame) -> pl.DataFrame:
-    """Add `preset` and its codes, named `<code>_preset`."""
+    """Add `preset`, and put its codes in the place of those that nobody entered."""
     keys = ["day", *PRESET_SCOPES]
     wanted = places.filter(pl.col("project").is_null()).select(keys).unique()
     found = fitting(wanted, presets, PRESET_SCOPES, "preset")
@@ -63,7 +62,11 @@ def _with_preset(places: pl.DataFrame, presets: pl.DataFrame) -> pl.DataFrame:
     _refuse_two(best, keys)
     targets = presets.select("preset", *(pl.col(name).alias(f"{name}_preset") for name in CODES))
     known = best.join(targets, on="preset")
-    return places.join(known, on=keys, how="left", nulls_equal=True, maintain_order="left")
+    found = places.join(known, on=keys, how="left", nulls_equal=True, maintain_order="left")
+    is_preset = pl.col("project").is_null() & pl.col("preset").is_not_null()
+    codes = [pl.when(is_preset).then(f"{name}_preset").otherwise(name).alias(name) for name in CODES]
+    mine = pl.when(is_preset).then("preset").alias("preset")
+    return found.with_columns(*codes, mine).drop(f"{name}_preset" for name in CODES)
 
 
 def _refuse_two(best: pl.DataFrame, keys: Sequence[str]) -> None:
@@ -140,3 +143,15 @@ def _verdicts(places: pl.DataFrame, tariff: Tariff) -> pl.DataFrame:
     verdict = {"fault": pl.String, "reason": pl.String, "chargeable": pl.Boolean}
     found = pl.DataFrame(verdicts, schema={**wanted.schema, **verdict}, orient="row")
     return found.with_columns(reason=pl.when(pl.col("fault").is_not_null()).then("reason"))
+
+
+def notices(places: pl.DataFrame) -> pl.DataFrame:
+    """Tell what presets assigned, by preset and project: kind, session (null), milliseconds, detail."""
+    given = places.drop_nulls("preset").group_by("preset", "project").agg(
+        milliseconds=pl.sum_horizontal(pl.col(KINDS_MS).sum())
+    )  # fmt: skip
+    detail = pl.format("preset {} assigned time that had no project to {}", "preset", "project")
+    return given.sort("preset", "project").select(
+        pl.lit("preset").alias("kind"), pl.lit(None, pl.Int64).alias("session"), "milliseconds",
+        detail.alias("detail"),
+    )  # fmt: skip

@@ -87,6 +87,6 @@ def notices(lines: pl.DataFrame) -> pl.DataFrame:
         for rate, application, currency, amount, count in ordered.rows()
     ]
     return pl.DataFrame({"detail": pl.Series(rows, dtype=pl.String)}).select(
-        pl.lit("cap_hit").alias("kind"), pl.lit(None, pl.Int64).alias("session"),
+        pl.lit("cap").alias("kind"), pl.lit(None, pl.Int64).alias("session"),
         pl.lit(0, pl.Int64).alias("milliseconds"), "detail",
     )  # fmt: skip

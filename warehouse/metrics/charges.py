@@ -22,8 +22,8 @@ from warehouse.metrics.tariff import Tariff, Terms
 from warehouse.money import HOUR_MS
 from warehouse.periods import INSTANT
 
-__all__ = ["Charges", "Evidence", "Rated", "Tariff", "Terms", "Used", "charge", "charge_usage", "rate_work",
-           "used", "with_buffer"]  # fmt: skip
+__all__ = ["Billable", "Charges", "Evidence", "Rated", "Tariff", "Terms", "Used", "billable", "charge",
+           "charge_billable", "rate_work", "used", "with_buffer"]  # fmt: skip
 
 QUARTER_MS = 900_000
 
@@ -73,14 +73,16 @@ class Charges:
         invalid_project, closed_project, not_a_member, no_account, no_rate, no_conversion), session,
         milliseconds, detail.
     notices
-        What somebody should know of the lines: kind (cap_hit, below_minimum), session (null), milliseconds,
-        detail.
+        What somebody should know of the lines: kind (cap, below_minimum, preset), session (null),
+        milliseconds, detail.
     tie_out_ms
         The terms of the tie-out in milliseconds, and `billed`: see `tie_out.SIGNS`.
     not_assigned_ms
         What its term "not assigned" is made of, by kind.
     outside_ms
         suspended, unknown and provisional time of the period: in no term.
+    billable
+        What they were made of, to charge it in other ways: see `charge_billable`.
     """
 
     lines: pl.DataFrame
@@ -90,6 +92,7 @@ class Charges:
     tie_out_ms: dict[str, int]
     not_assigned_ms: dict[str, int]
     outside_ms: dict[str, int]
+    billable: Billable
 
 
 def charge(evidence: Evidence, tariff: Tariff, policy: Policy, terms: Terms) -> Charges:
@@ -101,12 +104,12 @@ def charge(evidence: Evidence, tariff: Tariff, policy: Policy, terms: Terms) -> 
         A segment crosses a quarter of an hour, two rates or presets collide, the overlap policy or whom to
         charge is unknown, or the tie-out fails.
     """
-    return charge_usage(used(evidence, terms), tariff, policy, terms)
+    return charge_billable(billable(used(evidence, terms), policy, terms), tariff, terms)
 
 
 @dataclass(frozen=True)
 class Used:
-    """The usage of a period, before any buffer, overlap policy or price.
+    """The usage of a period, whatever its buffer, overlap policy or price.
 
     Attributes
     ----------
@@ -129,22 +132,46 @@ def used(evidence: Evidence, terms: Terms) -> Used:
     return Used(days, on_local_days(evidence, days, terms), evidence.entries)
 
 
-def charge_usage(found: Used, tariff: Tariff, policy: Policy, terms: Terms) -> Charges:
-    """Charge what `used` found of the same period; raises what `charge` does."""
+@dataclass(frozen=True)
+class Billable:
+    """What of the usage can be billed, whatever the overlap policy.
+
+    Attributes
+    ----------
+    used
+        What it is of.
+    pieces
+        See `billable_pieces`.
+    entered
+        The pieces whose person is known, cut where the project changes: see `in_force`.
+    """
+
+    used: Used
+    pieces: pl.DataFrame
+    entered: pl.DataFrame
+
+
+def billable(found: Used, policy: Policy, terms: Terms) -> Billable:
+    """Keep what can be billed under a policy's buffer, and say which project entry is in force."""
     pieces = billable_pieces(found.usage, policy, is_unknown_busy=terms.is_unknown_busy)
     known = pieces.filter(pl.col("person_id").is_not_null())
-    counted = without_overlap(in_force(known, _entry_spans(found.entries)), terms.overlap)
-    rated = rate_work(work(counted, found.days, found.entries), tariff, terms)
-    unbilled = pl.concat([_unknown_people(pieces), rated.unbilled])
-    by_state = tie_out.state_ms(found.usage)
-    tied = tie_out.evidence_terms(by_state, pieces, counted) | tie_out.line_terms(
+    return Billable(found, pieces, in_force(known, _entry_spans(found.entries)))
+
+
+def charge_billable(found: Billable, tariff: Tariff, terms: Terms) -> Charges:
+    """Charge what can be billed under the run's overlap policy; raises what `charge` does."""
+    counted = without_overlap(found.entered, terms.overlap)
+    rated = rate_work(work(counted, found.used.days, found.used.entries), tariff, terms)
+    unbilled = pl.concat([_unknown_people(found.pieces), rated.unbilled])
+    by_state = tie_out.state_ms(found.used.usage)
+    tied = tie_out.evidence_terms(by_state, found.pieces, counted) | tie_out.line_terms(
         rated.lines, unbilled, HOUR_MS // terms.quantum_per_hour
     )
     if not terms.is_unknown_busy:
         tie_out.check(tied)
     not_assigned = {kind: tie_out.of_kind_ms(unbilled, kind) for kind in tie_out.NOT_ASSIGNED}
     outside = {name: by_state[name] for name in ("suspended", "unknown", "provisional")}
-    return Charges(rated.lines, rated.shares, unbilled, rated.notices, tied, not_assigned, outside)
+    return Charges(rated.lines, rated.shares, unbilled, rated.notices, tied, not_assigned, outside, found)
 
 
 # --- Local days --------------------------------------------------------------------------------------------
@@ -315,7 +342,8 @@ def rate_work(worked: pl.DataFrame, tariff: Tariff, terms: Terms) -> Rated:
         lines.drop("row").with_columns(session_count=_counted(lines, sessions)),
         sessions, tariff.rates, terms.quantum_per_hour,
     )  # fmt: skip
-    return Rated(*made, _unbilled(priced.filter(~is_line), worked))
+    notices = pl.concat([assignment.notices(priced.filter(is_line)), made.notices])
+    return Rated(made.lines, made.shares, notices, _unbilled(priced.filter(~is_line), worked))
 
 
 def _lines_of(places: pl.DataFrame) -> pl.DataFrame:

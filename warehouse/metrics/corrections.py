@@ -29,8 +29,8 @@ class Corrections(NamedTuple):
     ----------
     lines
         The columns of the standing lines: kind is reversal, replacement, or what a wholly new line is
-        (usage, month_rounding, package, cap); `original_line_id` leads from the first two to what they correct; `review`
-        is that of the corrected line. `line` counts 1, 2, ...
+        (usage, month_rounding, package, cap); `original_line_id` leads from the first two to what they
+        correct; `review` is that of the corrected line. `line` counts 1, 2, ...
     shares
         line, session, active_ms, pause_ms, buffer_ms; negative on reversals.
     """

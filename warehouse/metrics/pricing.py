@@ -153,7 +153,7 @@ class Lines(NamedTuple):
     shares
         line, session, active_ms, pause_ms, buffer_ms.
     notices
-        `kind` (cap_hit, below_minimum), `session` (null), `milliseconds`, `detail`: one row per rate version
+        `kind` (cap, below_minimum), `session` (null), `milliseconds`, `detail`: one row per rate version
         that capped or raised something.
     """
 

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 import pytest
 from billing_cases import PROJECT, entry, evidence, frame, rate, session, tariff
-from rating_cases import HOUR, rated, rows, use
+from rating_cases import HOUR, MINUTE, rated, rows, use
 
 from warehouse.errors import Problem
 from warehouse.metrics.charges import Terms, charge
@@ -107,6 +107,13 @@ def test_a_preset_names_phase_and_task_and_is_judged_like_an_entry() -> None:
     assert rows(good, "project", "phase", "task") == [("B", "01", "X")]
     closed = rated(use(5, 60, None), at=paying(preset(1, "CLOSED")))
     assert closed.unbilled["kind"].to_list() == ["closed_project"]
+
+
+def test_what_presets_assigned_is_told_by_preset_and_project() -> None:
+    found = rated(use(5, 60, None), use(6, 30, None), use(7, 60), at=paying(preset(4, "B")))
+    assert found.notices.rows() == [
+        ("preset", None, 90 * MINUTE, "preset 4 assigned time that had no project to B")
+    ]
 
 
 def test_two_presets_of_one_scope_are_refused() -> None:

@@ -93,5 +93,5 @@ def test_packages_and_the_rounding_of_a_month_count_towards_the_periods_cap() ->
 def test_a_cap_that_was_hit_is_told_by_rate_version() -> None:
     found = rated(use(5, 300), use(6, 300), at=DAILY)
     assert found.notices.rows() == [
-        ("cap_hit", None, 0, "the cap of rate version 1 took 40.00 EUR off cad, in 2 lines")
+        ("cap", None, 0, "the cap of rate version 1 took 40.00 EUR off cad, in 2 lines")
     ]

@@ -40,6 +40,7 @@ from pipelines.spreadsheet_rows import (
     refuse_text,
     refuse_unwritable,
     row_of_cells,
+    widths,
 )
 from pipelines.whole_file import whole_file
 from warehouse.errors import Problem
@@ -57,6 +58,7 @@ __all__ = [
     "Table",
     "money_format",
     "refuse_unwritable",
+    "write_below",
     "write_table",
 ]
 
@@ -96,7 +98,7 @@ class Spreadsheet:
         """Add a sheet with columns of these widths, in characters; rows down to `frozen` stay in sight."""
         excel = self.excel.create_sheet(name)
         self._paper = self._paper or excel
-        _set_up_page(excel, frozen)
+        _set_up_page(excel, frozen, A3 if sum(widths.values()) > WIDEST_ON_A4 else A4)
         for place, width in widths.items():
             excel.column_dimensions[get_column_letter(place + 1)].width = width
         self.sheets.append(Sheet(self, excel))
@@ -225,10 +227,13 @@ def _dress(cell: Any, look: Look) -> None:
         top, bottom = (Side("thin", color=INK), None) if look.bold else (None, Side("hair", color=GRID))
         cell.border = Border(top=top, bottom=bottom)
     wrapped = look.kind == "prose" or look.shape == "header"
-    cell.alignment = Alignment(horizontal=side, vertical="center", wrap_text=wrapped, indent=1)
+    indent = 1 if side == "left" else 0  # LibreOffice prints an indent from the right unevenly
+    cell.alignment = Alignment(horizontal=side, vertical="center", wrap_text=wrapped, indent=indent)
 
 
 def _format(look: Look) -> str:
+    if look.kind == "plain":
+        return "0" + (f".{'0' * look.digits}" if look.digits else "")
     return money_format(look.digits) if look.kind == "money" else NUMBERS[look.kind]
 
 
@@ -238,9 +243,12 @@ def money_format(digits: int) -> str:
     return f"{number};[Red]-{number}"
 
 
-def _set_up_page(sheet: Any, frozen: int) -> None:
+A4, A3, WIDEST_ON_A4 = 9, 8, 215  # paper sizes by their numbers in the format; characters
+
+
+def _set_up_page(sheet: Any, frozen: int, paper: int) -> None:
     sheet.page_setup.orientation = "landscape"
-    sheet.page_setup.paperSize = 9  # A4
+    sheet.page_setup.paperSize = paper
     sheet.page_setup.fitToWidth, sheet.page_setup.fitToHeight = 1, 0
     sheet.sheet_properties.pageSetUpPr.fitToPage = True
     sheet.page_margins.left = sheet.page_margins.right = 0.4
@@ -258,9 +266,9 @@ def _set_up_page(sheet: Any, frozen: int) -> None:
 
 def write_table(spreadsheet: Spreadsheet, table: Table) -> Sheet:
     """Add a sheet with title, header, rows, filter and frozen panes; an empty table says so."""
-    widths = {place: column.width for place, column in enumerate(table.columns)}
-    widths |= {place: column.width for place, column in table.side.get(HEADER_ROW, {}).items()}
-    sheet = spreadsheet.sheet(table.sheet, widths, frozen=HEADER_ROW)
+    needed = widths(table)
+    needed |= {place: column.width for place, column in table.side.get(HEADER_ROW, {}).items()}
+    sheet = spreadsheet.sheet(table.sheet, needed, frozen=HEADER_ROW)
     sheet.title(table.title, table.basis)
     sheet.header(table.columns, table.side.get(HEADER_ROW, {}))
     side = {row: cells for row, cells in table.side.items() if row != HEADER_ROW}
@@ -276,9 +284,20 @@ def write_table(spreadsheet: Spreadsheet, table: Table) -> Sheet:
     return sheet
 
 
-def _add_excel_table(sheet: Any, table: Table) -> None:
+def write_below(sheet: Sheet, table: Table) -> None:
+    """Add a further table under what a sheet has, in the same columns."""
+    sheet.append([])
+    sheet.append([sheet.lettered("section", table.title)], height=20)
+    sheet.append([sheet.lettered("basis", table.basis)])
+    sheet.header(table.columns)
+    header = sheet.row
+    sheet.frame(table.columns, table.frame)
+    _add_excel_table(sheet.excel, table, header)
+
+
+def _add_excel_table(sheet: Any, table: Table, header: int = HEADER_ROW) -> None:
     last = get_column_letter(len(table.columns))
-    ref = f"A{HEADER_ROW}:{last}{HEADER_ROW + table.frame.height}"
+    ref = f"A{header}:{last}{header + table.frame.height}"
     name = re.sub(r"\W", "_", table.sheet)
     excel = ExcelTable(displayName=name, name=name, ref=ref)
     excel.tableColumns = [

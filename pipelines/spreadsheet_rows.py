@@ -20,7 +20,10 @@ from openpyxl.utils import get_column_letter
 from warehouse.errors import Problem
 from warehouse.money import HOUR_MS
 
-Kind = Literal["text", "prose", "date", "instant", "integer", "hours", "time", "money", "rate", "formula"]
+Kind = Literal[
+    "text", "prose", "date", "instant", "integer", "hours", "time", "money", "rate", "plain", "formula"
+]
+"""What a column or cell holds; `plain` is numbers as they are."""
 
 LONGEST_TEXT = 32_767
 """In UTF-16 code units, as spreadsheets count."""
@@ -146,6 +149,38 @@ def refuse_text(text: str, place: str) -> None:
         )
 
 
+# --- How wide ----------------------------------------------------------------------------------------------
+
+WIDEST = 36
+"""Characters up to which a column of text grows beyond its own width."""
+
+
+def widths(table: Table) -> dict[int, float]:
+    """Return how wide each column is: its own width, or more where a value needs it."""
+    frames = [table.frame] if table.totals is None else [table.frame, table.totals]
+    return {
+        place: max([column.width, *(_needed(column, frame[column.key]) for frame in frames)])
+        for place, column in enumerate(table.columns)
+    }
+
+
+def _needed(column: Column, values: pl.Series) -> float:
+    """Return the characters that the widest value needs: of a number all, as a cut one shows nothing."""
+    if column.kind == "text":
+        return float(min(_largest(values, pl.first().str.len_chars()) + 2, WIDEST))
+    if not values.dtype.is_numeric() or values.dtype.is_decimal():
+        return 0
+    units = {"time": HOUR_MS, "hours": 1 if values.dtype.is_float() else 1000}
+    unit = units.get(column.kind, 10 ** _decimals(column.kind, 2))
+    decimals = {"integer": 0, "money": 2, "rate": 4}.get(column.kind, 3)
+    return len(f"{_largest(values, pl.first().abs()) / unit:,.{decimals}f}") + 2
+
+
+def _largest(values: pl.Series, size: pl.Expr) -> int | float:
+    largest: int | float = values.to_frame().select(size.max()).item() or 0
+    return largest
+
+
 # --- One cell ----------------------------------------------------------------------------------------------
 
 
@@ -222,7 +257,7 @@ class Block:
         """Enter all its looks in the workbook's list of styles, which is written before the rows are."""
         digits = self.frame["digits"].unique().to_list() if "digits" in self.frame.columns else [2]
         for column in self.columns:
-            for number in digits if column.kind == "money" else [2]:
+            for number in digits if column.kind == "money" else [self._scale(column)]:
                 self._look(column, number)
             if self.frame.schema[column.key] == pl.String:
                 self._look(column, is_quoted=True)
@@ -263,7 +298,7 @@ class Block:
         return pl.concat_str(opened, pl.when(is_empty).then(pl.lit('"/>')).otherwise(told))
 
     def _styles(self, column: Column) -> pl.Expr:
-        plain = pl.lit(str(self._look(column)))
+        plain = pl.lit(str(self._look(column, self._scale(column))))
         if self.frame.schema[column.key] == pl.String:
             starts = pl.any_horizontal(pl.col(column.key).str.starts_with(start) for start in FORMULA_STARTS)
             return pl.when(starts).then(pl.lit(str(self._look(column, is_quoted=True)))).otherwise(plain)
@@ -271,6 +306,12 @@ class Block:
             return plain
         by_digits = {digits: str(self._look(column, digits)) for digits in self.frame["digits"].unique()}
         return pl.col("digits").replace_strict(by_digits, return_dtype=pl.String)
+
+    def _scale(self, column: Column) -> int:
+        """Return how many decimals plain numbers have; of other kinds the kind says it."""
+        dtype = self.frame.schema[column.key]
+        is_plain = column.kind == "plain"
+        return dtype.scale if is_plain and isinstance(dtype, pl.Decimal) else 0 if is_plain else 2
 
     def _look(self, column: Column, digits: int = 2, *, is_quoted: bool = False) -> int:
         return self.style(Look(column.kind, digits, is_quoted, self.bold))
@@ -304,7 +345,7 @@ def _numbers(frame: pl.DataFrame, column: Column) -> pl.Expr:
         return _serial_days(value, dtype)
     if column.kind == "time":
         return _quotient(value, HOUR_MS, 12)  # a million of them still sum to the millisecond
-    if dtype.is_float():
+    if dtype.is_float() or dtype.is_decimal():
         return value.cast(pl.String)
     if column.kind != "money":
         return _decimal(value, _decimals(column.kind, 2))

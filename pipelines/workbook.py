@@ -21,10 +21,12 @@ from pipelines.spreadsheet import (
     Spreadsheet,
     Table,
     refuse_unwritable,
+    write_below,
     write_table,
 )
+from pipelines.workbook_import import importing
 from pipelines.workbook_proof import instant, write_reconciliation, write_run
-from pipelines.workbook_sheets import CHART_COLUMN, definitions, tables
+from pipelines.workbook_sheets import CHART_COLUMN, budgets, definitions, tables
 
 
 def write_workbook(engine: Engine, run: str, path: Path, actor: str, now_ms: int) -> None:
@@ -50,18 +52,34 @@ def write_workbook(engine: Engine, run: str, path: Path, actor: str, now_ms: int
 
 def write_book(book: Book, path: Path) -> None:
     """Write the workbook of a run that was read."""
-    made = [*tables(book), definitions()]
-    for table in made:
+    made = {table.sheet: table for table in (*tables(book), importing(book), definitions())}
+    agreed = budgets(book)
+    for table in (*made.values(), *([agreed] if agreed else [])):
         refuse_unwritable(table)
     workbook = Spreadsheet()
     write_run(workbook, book)
-    for table in made[:-1]:
-        sheet = write_table(workbook, table)
-        if table.side:
-            _draw_largest_projects(sheet, table)
-    write_reconciliation(workbook, book, made)
-    write_table(workbook, made[-1])
+    for name in ORDER:
+        if name == "Reconciliation":
+            write_reconciliation(workbook, book, made)
+        elif name in made:
+            sheet = write_table(workbook, made[name])
+            if name == "Summary":
+                _finish_summary(sheet, made[name], agreed)
     workbook.save(path, instant(book.run.closed_ms or book.run.prepared_ms))
+
+
+def _finish_summary(sheet: Sheet, table: Table, agreed: Table | None) -> None:
+    if agreed:
+        write_below(sheet, agreed)
+    if table.side:
+        _draw_largest_projects(sheet, table)
+
+
+ORDER = (
+    "Summary", "Charges", "Sessions", "Non-chargeable", "Held", "Exceptions", "Adjustments", "Rates used",
+    "Reconciliation", "Import", "Definitions", "Audit log",
+)  # fmt: skip
+"""The sheets after Run; Held is there only where review kept lines back."""
 
 
 def _draw_largest_projects(sheet: Sheet, table: Table) -> None:

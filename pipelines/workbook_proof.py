@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -11,7 +11,8 @@ from openpyxl.utils import get_column_letter
 
 from pipelines.book import Book
 from pipelines.spreadsheet import FIRST_ROW, Cell, Column, Kind, Sheet, Spreadsheet, Table, money_format
-from pipelines.workbook_sheets import CHARGES, SESSIONS, SUMMARY, amounts_in_words, sums
+from pipelines.workbook_columns import CHARGES, SESSIONS, SUMMARY
+from pipelines.workbook_sheets import amounts_in_words, sums
 from pipelines.workbook_words import KIND_WORDS
 from warehouse.metrics.tie_out import SIGNS
 from warehouse.money import HOUR_MS, minor_digits
@@ -75,12 +76,18 @@ def _money(book: Book) -> Iterator[Fact]:
         "text",
     )
     yield "With buffer = idle timeout", amounts_in_words(totals["buffer_t"]["amount_minor"]), "text"
+    cost = lines.filter("is_billed", pl.col("cost_minor").is_not_null())
+    if cost.height:
+        own = cost.group_by("currency").agg(pl.col("cost_minor").sum())
+        yield "Own cost of the billed hours, where known", amounts_in_words(dict(own.iter_rows())), "text"
 
 
 def _run(book: Book) -> Iterator[Fact]:
     run = book.run
     yield "Days, local to each home office", f"{run.starts_on} to before {run.ends_on}", "text"
     yield "Cut-off: received later belongs to a later run (UTC)", instant(run.cut_off_ms), "instant"
+    if run.showback:
+        yield "Showback", "For information: neither billed nor exported", "text"
     yield "Target and quantum", f"{run.target}, {run.quantum_per_hour} to the hour", "text"
     yield "Overlap policy", run.overlap_policy, "text"
     if run.overlap_policy != "foreground":
@@ -96,7 +103,8 @@ def _inputs(book: Book) -> Iterator[Fact]:
     yield "Segments of evidence", control["segments"], "integer"
     yield "Sessions", control["sessions"], "integer"
     yield "Project entries", control["project_entries"], "integer"
-    yield "Rate versions known, newest", book.totals["newest_rate"], "integer"
+    yield "Rate card: rate versions used", book.rates.height, "integer"
+    yield "Rate card: newest version known", book.totals["newest_rate"], "integer"
     yield "Charge lines", control["lines"], "integer"
     yield "People", control["people"], "integer"
     yield "Projects", control["projects"], "integer"
@@ -119,7 +127,11 @@ def _completeness(book: Book) -> Iterator[Fact]:
         "text",
     )
     found = ", ".join(f"{count} {KIND_WORDS.get(kind, kind)}" for kind, count in totals["exceptions"].items())
-    yield "Exceptions", found or "none", "text"
+    yield "Exceptions at the draft", found or "none", "text"
+    dealt = dict(book.exceptions.group_by("settlement").len().iter_rows())
+    settled, waived = dealt.get("settled", 0), dealt.get("waived", 0)
+    told = f"{settled} settled, {waived} waived, {dealt.get(None, 0)} open"
+    yield "Exceptions by now", told if book.exceptions.height else "none", "text"
 
 
 def _percent(share: float | None) -> str:
@@ -136,8 +148,28 @@ def _signatures(book: Book) -> Iterator[Fact]:
         yield f"{what} by", who or "not yet", "text"
         if when is not None:
             yield f"{what} at (UTC)", instant(when), "instant"
+    yield from _sign_offs(book)
     yield "Digest of the run closed before", run.previous_digest or "none: this is the first", "text"
     yield "Digest of this run, head of its chain", run.digest or "not closed yet", "text"
+
+
+MOST_SIGN_OFFS = 12
+"""Lines of the sheet that signatures of projects take; the audit log has them all."""
+
+
+def _sign_offs(book: Book) -> Iterator[Fact]:
+    """Tell which projects their managers signed."""
+    signed, projects = book.sign_offs, book.billed()["project"].n_unique()
+    count = signed.filter(pl.col("state") == "signed").height
+    yield "Projects signed by their managers", f"{count} of {projects} billed ones", "text"
+    if book.run.review_until_ms is not None:
+        yield "Projects could be signed until (UTC)", instant(book.run.review_until_ms), "instant"
+    for row in signed.head(MOST_SIGN_OFFS).iter_rows(named=True):
+        reason = f": {row['reason']}" if row["reason"] else ""
+        at = f"{row['at']:%Y-%m-%d %H:%M} UTC"
+        yield f"    Project {row['project']}", f"{row['state']} by {row['actor']}, {at}{reason}", "text"
+    if signed.height > MOST_SIGN_OFFS:
+        yield "", f"and {signed.height - MOST_SIGN_OFFS} more, see the audit log", "text"
 
 
 def instant(milliseconds: int) -> datetime:
@@ -150,15 +182,14 @@ def instant(milliseconds: int) -> datetime:
 WIDTHS = dict(enumerate((64, 9, 20, 20, 14)))
 
 
-def write_reconciliation(workbook: Spreadsheet, book: Book, tables: Sequence[Table]) -> None:
+def write_reconciliation(workbook: Spreadsheet, book: Book, tables: Mapping[str, Table]) -> None:
     """Add the tie-out: each figure of the ledger beside a live formula; every difference is 0."""
     sheet = workbook.sheet("Reconciliation", WIDTHS)
     sheet.title(
         "Reconciliation",
         "Values of the ledger beside live formulas over this workbook; every difference is 0",
     )
-    by_name = {table.sheet: table for table in tables}
-    checked = [*_write_tie_out(sheet, book), *_write_sums(sheet, book, by_name)]
+    checked = [*_write_tie_out(sheet, book), *_write_sums(sheet, book, tables)]
     sheet.append([])
     total = "+".join(f"ABS(E{row})" for row in checked)
     blanks = [sheet.cell("text", None, bold=True) for _ in range(3)]
@@ -182,7 +213,9 @@ def _write_tie_out(sheet: Sheet, book: Book) -> list[int]:
     first = sheet.row + 1
     for term, sign in SIGNS.items():
         mark = {"run": "", "rounding": "+/-"}.get(term, "-" if sign < 0 else "+")
-        _write_term(sheet, TERMS[term], mark, sheet.cell("integer", terms[term]), None)
+        _write_term(
+            sheet, TERMS.get(term, term.replace("_", " ")), mark, sheet.cell("integer", terms[term]), None
+        )
     signed = "+".join(f"{sign}*C{row}" for row, sign in enumerate(SIGNS.values(), first))
     row = sheet.row + 1
     by_formula = sheet.cell("formula", f"={signed}", shape=WHOLE)
@@ -199,7 +232,7 @@ def _write_term(sheet: Sheet, name: str, mark: str, cell: Cell, difference: str 
     sheet.append([sheet.cell("text", name), sheet.cell("text", mark or None), cell, hours, zero])
 
 
-def _write_sums(sheet: Sheet, book: Book, tables: dict[str, Table]) -> list[int]:
+def _write_sums(sheet: Sheet, book: Book, tables: Mapping[str, Table]) -> list[int]:
     """Write what other sheets sum to beside what the ledger says."""
     _heading(sheet, "What the sheets sum to", "", "Ledger", "Formula", "Difference")
     rows = []
@@ -230,7 +263,7 @@ class Check(NamedTuple):
     formula: str
 
 
-def _checks(book: Book, tables: dict[str, Table]) -> Iterator[Check]:
+def _checks(book: Book, tables: Mapping[str, Table]) -> Iterator[Check]:
     billed = book.billed()
     lines, rows = tables["Charges"].frame.height, tables["Summary"].frame.height
     amount, currency, rate, quantity = (

@@ -1,129 +1,36 @@
-"""What each sheet of the billing workbook says: frames, titles and columns; no spreadsheet library.
-
-The column titles are those of the people who read them.
-"""
+"""What each sheet of the billing workbook says: frames and titles; no spreadsheet library."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import polars as pl
 
 from pipelines.book import Book
 from pipelines.spreadsheet import FIRST_ROW, HEADER_ROW, Column, Table
-from pipelines.workbook_words import KIND_WORDS, MEANINGS
-from warehouse.money import format_minor, minor_digits
+from pipelines.workbook_columns import (
+    ADJUSTMENTS,
+    AUDIT,
+    BUDGETS,
+    CHARGES,
+    CONVERSION,
+    COST,
+    DEFINITIONS,
+    EXCEPTIONS,
+    HELD,
+    NON_CHARGEABLE,
+    RATES,
+    SESSIONS,
+    SUMMARY,
+)
+from pipelines.workbook_words import KIND_WORDS, LINE_WORDS, MEANINGS, UNIT_WORDS
+from warehouse.money import HOUR_MS, format_minor, format_rate, minor_digits
+from warehouse.periods import INSTANT
 
 KINDS_MS = ("active_ms", "pause_ms", "buffer_ms")
-
-CHARGES = (
-    Column("Line", "line", "integer", 6),
-    Column("Date", "day", "date", 11),
-    Column("Employee number", "employee_number", "text", 10),
-    Column("Person", "person", "text", 18),
-    Column("Application", "application_name", "text", 16),
-    Column("Unit", "unit", "text", 5.5),
-    Column("Client", "payer", "text", 18),
-    Column("Project number", "project", "text", 11),
-    Column("Project name", "project_name", "text", 20),
-    Column("Phase", "phase", "text", 7),
-    Column("Task", "task", "text", 6.5),
-    Column("Office", "office", "text", 7),
-    Column("Active h", "active_ms", "time", 8.5),
-    Column("Pause h", "pause_ms", "time", 8.5),
-    Column("Buffer h", "buffer_ms", "time", 8.5),
-    Column("Raw h", "raw_ms", "time", 8.5),
-    Column("Quantity", "hours", "hours", 9),
-    Column("Rate", "rate_scaled", "rate", 9),
-    Column("Rate version", "rate_id", "text", 8.5),
-    Column("Currency", "currency", "text", 10.5),
-    Column("Amount", "amount_minor", "money", 11),
-    Column("Tax code", "tax_code", "text", 7.5),
-    Column("Billable", "billed", "text", 8.5),
-    Column("Sessions", "session_count", "integer", 9),
-    Column("Note", "note", "prose", 34),
-)
-SUMMARY = (
-    Column("Payer", "payer", "text", 26),
-    Column("Project", "project", "text", 12),
-    Column("Project name", "project_name", "text", 28),
-    Column("Phase", "phase", "text", 8),
-    Column("Office", "office", "text", 8),
-    Column("Currency", "currency", "text", 10.5),
-    Column("Hours", "hours", "hours", 11),
-    Column("Amount", "usage_minor", "money", 14),
-    Column("Adjustments", "adjustment_minor", "money", 14),
-    Column("Total", "amount_minor", "money", 14),
-)
-SESSIONS = (
-    Column("Line", "line", "integer", 6),
-    Column("Session", "session", "integer", 10),
-    Column("Device", "device", "text", 12),
-    Column("Start (UTC)", "started", "instant", 18.5),
-    Column("End (UTC)", "ended", "instant", 18.5),
-    Column("Start (local)", "started_local", "instant", 18.5),
-    Column("End (local)", "ended_local", "instant", 18.5),
-    Column("Zone", "zone", "text", 18),
-    Column("Active h", "active_ms", "time", 9),
-    Column("Pause h", "pause_ms", "time", 9),
-    Column("Buffer h", "buffer_ms", "time", 9),
-    Column("Source", "source", "text", 12),
-    Column("Arrived", "arrived", "text", 8),
-    Column("Received (UTC)", "received", "instant", 18.5),
-)
-EXCEPTIONS = (
-    Column("What", "what", "text", 22),
-    Column("Session", "session", "integer", 11),
-    Column("Hours", "milliseconds", "time", 10),
-    Column("Detail", "detail", "prose", 70),
-    Column("Settled by", "settled_by", "text", 16),
-    Column("Settlement", "settlement", "prose", 30),
-)
-ADJUSTMENTS = (
-    Column("Line", "line", "integer", 6),
-    Column("What", "kind", "text", 12),
-    Column("Original run", "original_run", "text", 11),
-    Column("Original line", "original_line", "integer", 8),
-    Column("Period incurred", "period", "text", 9),
-    Column("Period billed", "period_billed", "text", 9),
-    Column("Date", "day", "date", 10.5),
-    Column("Person", "person", "text", 20),
-    Column("Project number", "project", "text", 12),
-    Column("Application", "application_name", "text", 18),
-    Column("Currency", "currency", "text", 10.5),
-    Column("Reversed quantity", "reversed_hours", "hours", 10),
-    Column("Reversed amount", "reversed_minor", "money", 12),
-    Column("Booked quantity", "booked_hours", "hours", 10),
-    Column("Booked amount", "booked_minor", "money", 12),
-    Column("Reason", "note", "prose", 52),
-)
-HELD = (
-    *(column for column in CHARGES if column.title in ("Line", "Date", "Person", "Application", "Client")),
-    *(
-        column
-        for column in CHARGES
-        if column.title in ("Project number", "Quantity", "Rate", "Currency", "Amount")
-    ),
-    Column("State", "state", "text", 12),
-    Column("By", "actor", "text", 14),
-    Column("Reason", "reason", "prose", 44),
-)
-RATES = (
-    Column("Rate version", "rate_id", "text", 9),
-    Column("Application", "application", "text", 20),
-    Column("Scope", "scope", "text", 34),
-    Column("Rate per hour", "rate_scaled", "rate", 12),
-    Column("Currency", "currency", "text", 10.5),
-    Column("Increment (min)", "increment", "rate", 12),
-    Column("Direction", "direction", "text", 10),
-    Column("Level", "level", "text", 9),
-    Column("Valid from", "valid_from", "date", 11),
-    Column("Valid to", "valid_to", "date", 11),
-    Column("Author", "author", "text", 18),
-    Column("Lines", "lines", "integer", 8),
-)
-DEFINITIONS = (Column("Word", "word", "text", 24), Column("Meaning", "meaning", "prose", 110))
+CONVERSION_DIGITS = 8
 
 
 def _basis(book: Book) -> str:
@@ -149,19 +56,35 @@ def _with_digits(frame: pl.DataFrame) -> pl.DataFrame:
 
 def _shown_lines(book: Book, lines: pl.DataFrame) -> pl.DataFrame:
     """Add to lines what their sheets show."""
-    state = pl.when(~pl.col("billable")).then(pl.lit("no")).otherwise(pl.lit("yes"))
+    words = pl.col("kind").replace_strict(LINE_WORDS, default=None, return_dtype=pl.String)
     return _with_digits(lines).with_columns(
-        unit=pl.lit("h"),
+        unit=pl.col("unit").replace_strict(UNIT_WORDS, default=pl.col("unit"), return_dtype=pl.String),
         raw_ms=pl.sum_horizontal(KINDS_MS),
         hours=_quantity(book, pl.col("quantity")),
         rate_scaled=pl.when("billable").then("rate_scaled"),
         rate_id=pl.col("rate_id").cast(pl.String),
-        kind=pl.col("kind").str.replace_all("_", " "),
-        billed=state,
-        note=pl.coalesce(
-            "note", pl.when(pl.col("kind") == "month_rounding").then(pl.lit("rounding of the month"))
-        ),
+        billed=pl.when("billable").then(pl.lit("yes")).otherwise(pl.lit("no")),
+        note=pl.coalesce("note", words),
+        conversion=_conversion(pl.col("conversion_scaled")),
     )
+
+
+def _conversion(scaled: pl.Expr) -> pl.Expr:
+    """Write conversion factors with as many decimals as they need."""
+    one = 10**CONVERSION_DIGITS
+    decimals = (scaled % one).cast(pl.String).str.zfill(CONVERSION_DIGITS).str.strip_chars_end("0")
+    return pl.format("{}.{}", scaled // one, decimals).str.strip_chars_end(".")
+
+
+def charge_columns(book: Book) -> list[Column]:
+    """Return the columns of the charges: conversion and own cost where the run has any."""
+    lines = book.billed()
+    converted = CONVERSION if lines["conversion_scaled"].is_not_null().any() else ()
+    return [*CHARGES, *converted, *_cost(lines)]
+
+
+def _cost(lines: pl.DataFrame) -> list[Column]:
+    return [COST] if lines["cost_minor"].is_not_null().any() else []
 
 
 def amounts_in_words(amounts: Mapping[str, int]) -> str:
@@ -186,10 +109,11 @@ def summary(book: Book) -> Table:
     keys = ("payer", "project", "project_name", "phase", "office", "currency")
     correction = pl.col("is_correction")
     values = (
-        _quantity(book, pl.col("quantity").sum()).alias("hours"),
+        _quantity(book, pl.col("quantity").filter(pl.col("unit") == "hour").sum()).alias("hours"),
         pl.col("amount_minor").filter(~correction).sum().alias("usage_minor"),
         pl.col("amount_minor").filter(correction).sum().alias("adjustment_minor"),
         pl.col("amount_minor").sum(),
+        pl.col("cost_minor").sum(),
     )
     rows = book.billed().group_by(keys).agg(values).sort(keys)
     totals = book.billed().group_by("currency").agg(values).sort("currency")
@@ -198,20 +122,21 @@ def summary(book: Book) -> Table:
         "Summary",
         f"Billed for {book.run.period}: {amounts_in_words(sums(book.billed()))}",
         _basis(book),
-        SUMMARY,
+        [*SUMMARY, *_cost(book.billed())],
         _with_digits(rows),
         _with_digits(totals.with_columns(*nothing, payer=pl.format("Total {}", "currency"))),
         _largest_projects(book),
     )
 
 
-CHART_COLUMN, CHART_ROWS = len(SUMMARY) + 1, 10
+CHART_COLUMN, CHART_ROWS = len(SUMMARY) + 2, 10
 LARGEST = (Column("Largest projects", "", "text", 18), Column("Hours", "", "hours", 11))
 
 
 def _largest_projects(book: Book) -> dict[int, dict[int, Any]]:
     """Place the hours of the ten largest projects beside the table: what the chart draws."""
-    hours = book.billed().group_by("project").agg(pl.col("quantity").sum())
+    in_hours = book.billed().filter(pl.col("unit") == "hour")
+    hours = in_hours.group_by("project").agg(pl.col("quantity").sum())
     largest = hours.sort(["quantity", "project"], descending=[True, False]).head(CHART_ROWS)
     quantities = largest.with_columns(_quantity(book, pl.col("quantity")))
     cells: dict[int, dict[int, Any]] = {HEADER_ROW: dict(enumerate(LARGEST, CHART_COLUMN))}
@@ -227,7 +152,7 @@ def charges(book: Book) -> Table:
         "Charges",
         f"{lines.height:,} charge lines, {amounts_in_words(sums(lines))}",
         _basis(book) + "; quantity x rate = amount in every row; amounts net of tax",
-        CHARGES,
+        charge_columns(book),
         _shown_lines(book, lines),
     )
 
@@ -239,11 +164,7 @@ def non_chargeable(book: Book) -> Table:
         "Non-chargeable",
         f"{lines.height:,} lines of non-chargeable codes",
         _basis(book) + "; without rate or amount",
-        [
-            column
-            for column in CHARGES
-            if column.key not in ("rate_scaled", "rate_id", "amount_minor", "tax_code")
-        ],
+        NON_CHARGEABLE,
         _shown_lines(book, lines),
     )
 
@@ -280,11 +201,16 @@ def _local(frame: pl.DataFrame, column: str) -> pl.Expr:
 
 def exceptions(book: Book) -> Table:
     """One row per thing that somebody has to look at."""
-    words = pl.col("kind").replace_strict(KIND_WORDS, default=pl.col("kind"), return_dtype=pl.String)
-    frame = book.exceptions.with_columns(what=words)
+    plain = pl.col("kind").str.replace_all("_", " ")
+    frame = book.exceptions.with_columns(
+        what=pl.col("kind").replace_strict(KIND_WORDS, default=plain, return_dtype=pl.String),
+        settlement=pl.col("settlement").fill_null("open"),
+        settled=pl.col("settled_ms").cast(INSTANT),
+    )
+    open_ = frame.filter(pl.col("settlement") == "open").height
     return Table(
         "Exceptions",
-        f"{frame.height:,} exceptions",
+        f"{frame.height:,} exceptions, {open_:,} of them neither settled nor waived",
         "Time that is on no line, what came late, and what else deserves a look; nothing is dropped silently",
         EXCEPTIONS,
         frame,
@@ -312,10 +238,11 @@ def adjustments(book: Book) -> Table:
     )
 
 
-def held(book: Book) -> Table:
-    """One row per line that review kept back."""
-    kept_back = pl.col("billable") & ~pl.col("is_billed")
-    lines = book.lines.filter(kept_back)
+def held(book: Book) -> Table | None:
+    """One row per line that review kept back; None where it kept none back."""
+    lines = book.lines.filter(pl.col("billable") & ~pl.col("is_billed"))
+    if lines.is_empty():
+        return None
     last = (
         book.reviews.group_by("line", maintain_order=True).last().select("line", "action", "actor", "reason")
     )
@@ -330,31 +257,95 @@ def held(book: Book) -> Table:
     )
 
 
+def budgets(book: Book) -> Table | None:
+    """One row per project and agreement, under the summary; None where nothing was agreed."""
+    agreements = {"budget_minor": "budget", "not_to_exceed_minor": "not to exceed"}
+    both = [
+        book.budgets.filter(pl.col(name).is_not_null()).with_columns(
+            agreed_minor=pl.col(name), agreement=pl.lit(words)
+        )
+        for name, words in agreements.items()
+    ]
+    come_to = pl.col("billed_before_minor") + pl.col("this_run_minor")
+    rows = (
+        pl.concat(both).sort("project", "agreement").with_columns(left_minor=pl.col("agreed_minor") - come_to)
+    )
+    if rows.is_empty():
+        return None
+    names = {number: known["name"] for number, known in book.words["projects"].items()}
+    percent = come_to * 100 // pl.col("agreed_minor")
+    frame = _with_digits(rows).with_columns(
+        project_name=pl.col("project").replace_strict(names, return_dtype=pl.String),
+        used=pl.when(pl.col("agreed_minor") > 0).then(pl.format("{} %", percent)),
+        state=pl.when(pl.col("left_minor") < 0).then(pl.lit("over")).otherwise(pl.lit("within")),
+    )
+    return Table(
+        "Budgets", "Budgets", "Over the life of each project, closed runs before this one included", BUDGETS,
+        frame,
+    )  # fmt: skip
+
+
+# --- Rates -------------------------------------------------------------------------------------------------
+
+
 def rates(book: Book) -> Table:
     """One row per rate version that a line of the run uses."""
     used = book.lines.group_by("rate_id").agg(pl.len().cast(pl.Int64).alias("lines"))
-    scope = pl.concat_str(
-        pl.format("office {}", "office"),
-        pl.format("project {}", "project"),
-        pl.when(pl.col("person_id").is_not_null()).then(pl.lit("one person")),
-        separator=", ",
-        ignore_nulls=True,
-    )
-    words = book.totals["words"]["applications"]
+    words = book.words["applications"]
     name = pl.col("application").replace_strict(words, default=pl.col("application"), return_dtype=pl.String)
     frame = book.rates.join(used, on="rate_id", how="left", maintain_order="left").with_columns(
         rate_id=pl.col("rate_id").cast(pl.String),
         application=pl.coalesce(name, pl.lit("any")),
-        scope=pl.when(scope != "").then(scope).otherwise(pl.lit("everybody")),
+        scope=_scope(book),
         increment=pl.col("increment_ms") / 60_000,
+        minimum=pl.when(pl.col("minimum_ms") > 0).then(pl.col("minimum_ms") / 60_000),
+        tiers=pl.Series([_tiers(row) for row in book.rates.iter_rows(named=True)], dtype=pl.String),
     )
     return Table(
         "Rates used",
         f"{frame.height:,} rate versions used",
-        "The most special rate valid on the day counts; a rate version that a closed run used is frozen",
+        "As they were at the draft. The most special rate valid on the day counts; a rate version that a "
+        "closed run used is frozen",
         RATES,
-        frame,
+        _with_digits(frame),
     )
+
+
+def _scope(book: Book) -> pl.Expr:
+    """Say of whom and what a rate is."""
+    people = dict(book.lines.select("person_id", "person").unique().iter_rows())
+    person = pl.col("person_id").replace_strict(people, default="one person", return_dtype=pl.String)
+    scope = pl.concat_str(
+        pl.format("office {}", "office"),
+        pl.format("project {}", "project"),
+        pl.when(pl.col("person_id").is_not_null()).then(person),
+        separator=", ",
+        ignore_nulls=True,
+    )
+    return pl.when(scope != "").then(scope).otherwise(pl.lit("everybody"))
+
+
+def _tiers(rate: Mapping[str, Any]) -> str | None:
+    """Say in words what a rate has beside its price of an hour."""
+    return "; ".join(_tier_words(rate)) or None
+
+
+def _tier_words(rate: Mapping[str, Any]) -> Iterator[str]:
+    if rate["free_ms"]:
+        yield f"the first {_hours(rate['free_ms'])} free"
+    if rate["package_ms"]:
+        yield f"in packages of {_hours(rate['package_ms'])}"
+    tiers = json.loads(rate["tiers"] or "[]")
+    if tiers:
+        steps = ", ".join(f"{format_rate(price, rate['currency'])} from {_hours(ms)}" for ms, price in tiers)
+        yield f"{rate['tier_kind']}: {steps}"
+
+
+def _hours(milliseconds: int) -> str:
+    return f"{milliseconds / HOUR_MS:,.3f}".rstrip("0").rstrip(".") + " h"
+
+
+# --- Words and events --------------------------------------------------------------------------------------
 
 
 def definitions() -> Table:
@@ -363,9 +354,24 @@ def definitions() -> Table:
     return Table("Definitions", "What the words mean", "The same words everywhere", DEFINITIONS, frame)
 
 
+def audit_log(book: Book) -> Table:
+    """One row per audited event of the run, up to its close."""
+    head = book.events["digest"].to_list()[-1] if book.events.height else "none"
+    until = "close" if book.run.status == "closed" else "moment of writing"
+    return Table(
+        "Audit log",
+        f"{book.events.height:,} audited events, up to the {until}; head {head}",
+        "Each digest is taken of its event and of the event before it, of whatever run; `process-meter "
+        "billing verify` checks the whole chain. Views of names are counted here, and told person by person "
+        "in the chain",
+        AUDIT,
+        book.events,
+    )
+
+
 def tables(book: Book) -> list[Table]:
     """Return the tables of the workbook, in the order of their sheets."""
-    makers: list[Callable[[Book], Table]] = [
+    makers: list[Callable[[Book], Table | None]] = [
         summary,
         charges,
         sessions,
@@ -374,5 +380,6 @@ def tables(book: Book) -> list[Table]:
         exceptions,
         adjustments,
         rates,
+        audit_log,
     ]
-    return [make(book) for make in makers]
+    return [table for make in makers if (table := make(book)) is not None]

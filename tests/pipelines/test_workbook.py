@@ -21,7 +21,7 @@ from warehouse.errors import Problem
 SEPTEMBER, OCTOBER = ms("2026-10-02 12:00"), ms("2026-11-02 12:00")
 SHEETS = [
     "Run", "Summary", "Charges", "Sessions", "Non-chargeable", "Held", "Exceptions", "Adjustments",
-    "Rates used", "Reconciliation", "Definitions",
+    "Rates used", "Reconciliation", "Import", "Definitions", "Audit log",
 ]  # fmt: skip
 
 

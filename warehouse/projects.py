@@ -6,6 +6,7 @@ fact (a prompt, the command line, the web page) and at rating, in the same way.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -361,11 +362,20 @@ class Master:
         if person_id is not None and not self._is_member(codes.project, person_id, day):
             reason = f"the person is not a member of project {shown(codes.project)} on that day"
             return Verdict("not_a_member", reason, chargeable=False)
-        chargeable = all(row["chargeable"] for _, row in self._levels(codes))
-        wrong = self._unfit(fields, chargeable=chargeable) if fields is not None else ""
-        if wrong:
-            return Verdict("invalid_field", f"{wrong} (project {shown(codes.project)})", chargeable=False)
-        return Verdict(None, "", chargeable)
+        unfit = self.unfit(codes, fields) if fields is not None else ""
+        if unfit:
+            return Verdict("invalid_field", unfit, chargeable=False)
+        return Verdict(None, "", self._chargeable(codes))
+
+    def unfit(self, codes: Codes, fields: Mapping[str, str]) -> str:
+        """Say in one sentence which field does not fit; nothing where all do, or the codes are unknown."""
+        if self._unknown(codes):
+            return ""
+        rules = self.fields
+        if not self._chargeable(codes):
+            rules = tuple(rule._replace(required=False) for rule in rules)
+        wrong = next(filter(None, (rule.complaint(fields.get(rule.name)) for rule in rules)), "")
+        return f"{wrong} (project {shown(codes.project)})" if wrong else ""
 
     def _unknown(self, codes: Codes) -> str:
         project, phase, task = codes
@@ -393,10 +403,8 @@ class Master:
             return True
         return any(first <= day and (last is None or day < last) for first, last in listed.get(person_id, ()))
 
-    def _unfit(self, fields: Mapping[str, str], *, chargeable: bool) -> str:
-        rules = self.fields if chargeable else [rule._replace(required=False) for rule in self.fields]
-        complaints = (rule.complaint(fields.get(rule.name)) for rule in rules)
-        return next(filter(None, complaints), "")
+    def _chargeable(self, codes: Codes) -> bool:
+        return all(row["chargeable"] for _, row in self._levels(codes))
 
 
 def _by_project(members: pl.DataFrame | None) -> dict[str, dict[int, list[Stretch]]]:
@@ -407,6 +415,14 @@ def _by_project(members: pl.DataFrame | None) -> dict[str, dict[int, list[Stretc
         ).iter_rows():
             found.setdefault(project, {}).setdefault(person, []).append((first, last))
     return found
+
+
+def entered_fields(stored: object) -> dict[str, str]:
+    """Return the fields of an entry as stored, an object or its JSON; what is no text is left out."""
+    found = json.loads(stored) if isinstance(stored, str) else stored
+    if not isinstance(found, Mapping):
+        return {}
+    return {name: text for name, text in sorted(found.items()) if isinstance(text, str) and text}
 
 
 def is_number(text: str) -> bool:

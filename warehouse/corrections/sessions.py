@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -15,7 +14,7 @@ from warehouse import schema
 from warehouse.directory.charging_rights import Rights
 from warehouse.errors import Problem
 from warehouse.periods import day_bounds, zone_of
-from warehouse.projects import Codes
+from warehouse.projects import Codes, entered_fields
 
 DAY = timedelta(days=1)
 
@@ -127,18 +126,10 @@ def entries_of(connection: Connection, session: int) -> list[Entry]:
         Entry(
             row.id, row.instance, row.from_ms, row.to_ms,
             Codes(row.project_number, row.phase_number, row.task_number),
-            plain_fields(row.fields), row.author, row.reason, row.created_ms,
+            entered_fields(row.fields), row.author, row.reason, row.created_ms,
         )
         for row in rows
     ]  # fmt: skip
-
-
-def plain_fields(stored: object) -> dict[str, str]:
-    """Return the fields of an entry as stored, by name; what is no text is left out."""
-    found = json.loads(stored) if isinstance(stored, str) else stored
-    if not isinstance(found, Mapping):
-        return {}
-    return {name: text for name, text in sorted(found.items()) if isinstance(text, str) and text}
 
 
 # --- Whose it is to correct --------------------------------------------------------------------------------

@@ -56,6 +56,7 @@ PROJECT_ENTRIES: Columns = {
     "task": pl.String,
     "reason": pl.String,
     "created": INSTANT,
+    "fields": pl.String,
 }
 RATES: Columns = {
     "rate_id": pl.Int64,
@@ -138,15 +139,16 @@ def project_entries(engine: Engine, start: datetime, end: datetime) -> pl.LazyFr
     -------
     pl.LazyFrame
         One row per entry; a higher `entry` outranks a lower one where they overlap. `instance` is null where
-        it speaks of all instances, `end` where it is open. Who entered it is an account's name, which no
-        frame gives; the session's `person` is the one whose work it is.
+        it speaks of all instances, `end` where it is open; `fields` is JSON, texts by name. Who entered it is
+        an account's name, which no frame gives; the session's `person` is the one whose work it is.
     """
     sql = f"""
         SELECT project_entry.id AS entry, project_entry.session_id AS session, project_entry.instance,
                project_entry.from_ms AS start, project_entry.to_ms AS "end",
                project_entry.project_number AS project, project_entry.phase_number AS phase,
                project_entry.task_number AS task, project_entry.reason,
-               project_entry.created_ms AS created
+               project_entry.created_ms AS created,
+               CAST(project_entry.fields AS TEXT) AS fields
         FROM project_entry JOIN session ON session.id = project_entry.session_id
         WHERE {OVERLAPPING} ORDER BY project_entry.id
     """  # noqa: S608  a constant of this package

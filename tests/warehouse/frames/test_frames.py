@@ -534,9 +534,9 @@ def test_project_entries_come_with_the_sessions_of_the_window(engine: Engine) ->
     )
     found = frames.project_entries(engine, NINE, JULY).collect()
     assert "ada" not in str(found.rows())
-    assert found.select("entry", "session", "instance", "project", "phase", "task").rows() == [
-        (1, 1, 4711, "no such", "01", "001"),
-        (3, 1, None, "no such", None, None),
+    assert found.select("entry", "session", "instance", "project", "phase", "task", "fields").rows() == [
+        (1, 1, 4711, "no such", "01", "001", "{}"),
+        (3, 1, None, "no such", None, None, "{}"),
     ]
     assert found.select(pl.col("start", "end", "created").to_physical()).rows() == [
         (MS, MS + 5, MS + 1),

@@ -8,6 +8,7 @@ from sqlalchemy import Engine
 
 from warehouse import job_runs
 from warehouse.job_runs import JobRun
+from warehouse.retention import retain
 
 DUE, NOW = 1_791_000_000_000, 1_791_000_004_500
 
@@ -65,3 +66,10 @@ def test_of_eight_that_begin_the_same_moment_at_once_one_does(both_engines: Engi
 
     with ThreadPoolExecutor(8) as pool:
         assert sorted(pool.map(attempt, range(8))) == [False] * 7 + [True]
+
+
+def test_rows_are_kept_as_long_as_report_runs_and_then_forgotten(engine: Engine) -> None:
+    job_runs.skip(engine, "peaks", DUE, "old", {}, DUE)
+    job_runs.skip(engine, "peaks", DUE + 40 * 31 * 86_400_000, "new", {}, DUE)
+    assert retain(engine, DUE + 38 * 31 * 86_400_000).counts["job_runs"] == 1
+    assert job_runs.newest(engine)["peaks"].reason == "new"

@@ -92,6 +92,7 @@ def _by_age(connection: Connection, limits: Limits) -> dict[str, int]:
         "vendor_count": ("end_ms", "evidence_months"),
         "import_run": ("at_ms", "import_months"),
         "report_run": ("started_ms", "report_months"),
+        "job_run": ("due_ms", "report_months"),
         "quarantine": ("received_ms", "set_aside_days"),
         "enrollment_token": ("expires_ms", "token_days"),
         "presence": ("heard_ms", "presence_days"),

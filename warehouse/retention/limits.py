@@ -18,8 +18,8 @@ DEFAULTS = {
     "presence_days": 7,
 }
 """Evidence that no bill stands on, with watches, readings, denials, vendors' counts and installations;
-imports and report runs; records that were set aside; enrollment tokens after their end; presence that nobody
-refreshes."""
+imports; runs of reports and scheduled jobs; records that were set aside; enrollment tokens after their end;
+presence that nobody refreshes."""
 LONGEST = 1_200
 
 

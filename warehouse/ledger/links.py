@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -17,7 +18,7 @@ from warehouse.store.bulk import insert
 Read = Callable[[str, pl.Schema, Mapping[str, Any]], pl.DataFrame]
 """Runs a SELECT with `:name` parameters and returns Int64 and String columns."""
 
-BATCH = 200_000
+BATCH = 100_000
 """So many lines are in memory at a time, with all that stands behind them."""
 
 _OF_LINE = pl.Schema({"charge_line_id": pl.Int64})
@@ -62,17 +63,21 @@ class Batch(NamedTuple):
 
 
 def batches(read: Read, run_id: int) -> Iterator[Batch]:
-    """Read the lines of a run, with their shares and acts of review."""
-    after = -(2**63)
-    while True:
-        which = {"run": run_id, "after": after}
-        lines = read(_SELECT_LINES, LINES, which)
-        if lines.is_empty():
-            return
-        after = which["last"] = lines["line_number"][-1]
-        yield Batch(lines, read(_SELECT_SHARES, SHARES, which), read(_SELECT_REVIEWS, REVIEWS, which))
-        if lines.height < BATCH:
-            return
+    """Read a run's lines, their shares and acts of review; the next ones while these are worked on."""
+    with ThreadPoolExecutor(1) as ahead:
+        coming = ahead.submit(_batch, read, run_id, -(2**63))
+        while (batch := coming.result()) is not None:
+            coming = ahead.submit(_batch, read, run_id, batch.lines["line_number"][-1])
+            yield batch
+
+
+def _batch(read: Read, run_id: int, after: int) -> Batch | None:
+    which = {"run": run_id, "after": after}
+    lines = read(_SELECT_LINES, LINES, which)
+    if lines.is_empty():
+        return None
+    which["last"] = lines["line_number"][-1]
+    return Batch(lines, read(_SELECT_SHARES, SHARES, which), read(_SELECT_REVIEWS, REVIEWS, which))
 
 
 def within(connection: Connection) -> Read:

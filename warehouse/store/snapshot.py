@@ -54,7 +54,35 @@ class Snapshot:
             return frame.rename(dict(zip(frame.columns, columns, strict=True))).cast(columns)
         text, values = positional(sql, parameters or {}, numbered=False)
         with located(self.url):
-            cells = self._cells(text, values) or [()] * len(columns)
+            found = self._in_bulk(text, columns, values)
+            return self._cell_by_cell(text, columns, values) if found is None else found
+
+    def _in_bulk(self, sql: str, columns: pl.Schema, values: list[Scalar]) -> pl.DataFrame | None:
+        """Let SQLite write each row as one text and Polars read all: half the time of Python's own cells.
+
+        None where a row cannot be read in this way, or might be read as another one: quotes and marks in a
+        text, a text that looks like no value, what does not fit its column.
+        """
+        names = ", ".join(f"cell_{place}" for place in range(len(columns)))
+        whole = f"SELECT group_concat(json_array({names}), char(10)) FROM cells"  # noqa: S608
+        driver = self._cursor.connection
+        driver.text_factory = bytes
+        try:
+            ((written,),) = self._cursor.execute(f"WITH cells({names}) AS ({sql}) {whole}", values)
+        except sqlite3.Error:  # there is no JSON of raw bytes
+            return None
+        finally:
+            driver.text_factory = str
+        if written is None or b"\\" in written or b'"null"' in written:
+            return None
+        written = written.replace(b"]\n[", b"\n")[1:-1]
+        try:
+            return pl.read_csv(written, has_header=False, schema=columns, null_values="null")
+        except pl.exceptions.ComputeError:
+            return None
+
+    def _cell_by_cell(self, sql: str, columns: pl.Schema, values: list[Scalar]) -> pl.DataFrame:
+        cells = self._cells(sql, values) or [()] * len(columns)
         return pl.DataFrame(
             [_fitting(name, dtype, held) for (name, dtype), held in zip(columns.items(), cells, strict=True)]
         )

@@ -161,5 +161,5 @@ def _key_faults(row: Row, columns: list[Column]) -> list[Fault]:
         if value and not (str(value).isascii() and str(value).isdigit()):
             table = {"Activity": "activities", "Project": "projects", "Phase": "phases"}[column.name[:-4]]
             what = f"the {column.name} {str(value)[:40]!r} is no number"
-            found.append(Fault(row["line"], what, f"write it under [{table}] in the file of --mapping"))
+            found.append(Fault(row["line"], what, f"write it under [{table}] in the mapping file"))
     return found

@@ -80,7 +80,11 @@ def faults(run: Run, lines: pl.DataFrame, batch: str, mapping: Settings) -> list
 def documents(run: Run, lines: pl.DataFrame, batch: str, mapping: Settings) -> list[Document]:
     """Lay out every line that is not held back."""
     columns = _columns(mapping)
-    rows = [tuple(value(row) for _, value in columns.values()) for row in _taken(run, lines, batch)]
+    # FOCUS has no empty texts: what is not known is null.
+    rows = [
+        tuple(None if (cell := value(row)) == "" else cell for _, value in columns.values())
+        for row in _taken(run, lines, batch)
+    ]
     return [Document("", list(columns), rows)]
 
 
@@ -163,7 +167,7 @@ def _of_ours() -> Columns:
         "x_Line": (pl.Int64(), VALUES["line"]),
         "x_Kind": (pl.String(), VALUES["kind"]),
         "x_PeriodIncurred": (pl.String(), VALUES["period"]),
-        "x_Corrects": (pl.String(), lambda row: VALUES["corrects"](row) or None),
+        "x_Corrects": (pl.String(), VALUES["corrects"]),
         "x_Phase": (pl.String(), VALUES["phase"]),
         "x_Task": (pl.String(), VALUES["task"]),
         "x_Office": (pl.String(), VALUES["office"]),

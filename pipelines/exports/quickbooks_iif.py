@@ -179,7 +179,7 @@ def _columns(mapping: Settings) -> list[Column]:
 
 
 NO_CUSTOMER = "the project {project} has no client"
-MAP_CUSTOMER = "write the customer of its cost center under [customers] in the file of --mapping"
+MAP_CUSTOMER = "write the customer of its cost center under [customers] in the mapping file"
 
 
 def _job(mapping: Settings, row: Row) -> str:

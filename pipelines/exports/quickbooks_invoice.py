@@ -139,8 +139,8 @@ def _numbered(rows: Sequence[Row], mapping: Settings, letter: str = "") -> list[
 
 def _columns(mapping: Settings, kind: str, sign: int) -> list[Column]:
     no_customer = "the project {project} has no client"
-    map_customer = "write the customer of its cost center under [customers] in the file of --mapping"
-    shorter = "set a shorter pattern in the file of --mapping"
+    map_customer = "write the customer of its cost center under [customers] in the mapping file"
+    shorter = "set a shorter pattern in the mapping file"
     due = Column("*Due Date", lambda row: last_day(row) + timedelta(days=mapping.due_days))
     return [
         Column(f"*{kind} No", lambda row: text_of(row["number"]), "code", 21, remedy=shorter),

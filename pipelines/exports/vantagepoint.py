@@ -120,7 +120,7 @@ def _columns(mapping: Settings) -> list[Column]:
             lambda row: fill(mapping.description, row),
             "prose",
             80,
-            remedy="set a shorter description in the file of --mapping",
+            remedy="set a shorter description in the mapping file",
         ),
         Column("Quantity", _quantity),
         Column(

@@ -134,7 +134,7 @@ def _period(name: str, mapping: Settings) -> str:
 
 
 def _columns(mapping: Settings) -> list[Column]:
-    description = "set a shorter description in the file of --mapping"
+    description = "set a shorter description in the mapping file"
     return [
         Column("WBS1", VALUES["project"], "code", 30, missing="it has no project"),
         Column("WBS2", VALUES["phase"], "code", 30),

@@ -152,18 +152,7 @@ def _shares(lines: pl.DataFrame) -> pl.DataFrame:
 
 def _header(lines: pl.DataFrame, place: int, previous: str | None) -> dict[str, Any]:
     billed = int(lines["quantity"].sum()) * QUANTUM_MS
-    tie_out = dict.fromkeys(
-        (
-            "idle_beyond_buffer",
-            "overlap",
-            "held",
-            "non_chargeable",
-            "not_assigned",
-            "without_rate",
-            "rounding",
-        ),
-        0,
-    )
+    tie_out = dict.fromkeys(SIGNS, 0)
     return {
         "number": PERIODS[place][0] + "/1", "fiscal_period_id": place + 1, "status": "approved",
         "target": "generic", "quantum_per_hour": HOUR_QUANTA, "overlap_policy": "union", "cut_off_ms": 1,

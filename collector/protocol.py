@@ -272,7 +272,7 @@ class ListedPhase:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedProject:
-    """One line of the list of open projects, as `/v1/projects` gives it; what is at its default is left out."""
+    """One line of the list of open projects that `/v1/projects` gives; what is at its default is left out."""
 
     number: str
     name: str

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 TOKEN_VARIABLE = "PROCESS_METER_ENROLLMENT_TOKEN"  # noqa: S105  (its name, not its value)
 STANDARD_INPUT = "-"
-LONGEST_NUMBER = 100
 EXAMPLES = {
     "enroll": "process-meter-agent enroll https://meter.example.org --token-file token.txt",
     "run": "process-meter-agent run",
@@ -119,13 +118,19 @@ def _add_enroll(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_project(parser: argparse.ArgumentParser, common: argparse.ArgumentParser) -> None:
-    actions = parser.add_subparsers(required=True, metavar="show|set")
+    actions = parser.add_subparsers(required=True, metavar="list|set|show")
+    listed = actions.add_parser("list", help="list open projects, recent ones first", parents=[common])
+    listed.add_argument("text", nargs="*", metavar="TEXT", help="a part of number, name or client")
+    listed.set_defaults(command=_list_projects)
     shown = actions.add_parser("show", help="show the project", parents=[common])
     shown.set_defaults(command=_show_project)
     chosen = actions.add_parser("set", help="set the project, from now on", parents=[common])
     chosen.add_argument("number", metavar="NUMBER")
     chosen.add_argument("--phase", help="phase (WBS2)")
     chosen.add_argument("--task", help="task (WBS3)")
+    chosen.add_argument(
+        "--field", action="append", default=[], metavar="NAME=VALUE", help="a field of the organization's own"
+    )
     chosen.set_defaults(command=_set_project)
 
 
@@ -279,6 +284,7 @@ def _status(given: argparse.Namespace) -> int:
 
 def _state_of(home: Home) -> dict[str, Any]:
     from collector.agent.home import read_document
+    from collector.agent.plain_words import moment
     from collector.agent.policy import load_policy
     from collector.agent.spool import SpoolReader
 
@@ -305,19 +311,20 @@ def _state_of(home: Home) -> dict[str, Any]:
         "sensor": told.get("sensor"),
         "sees": told.get("sees"),
         "blind_spots": told.get("blind_spots"),
+        "project_prompt": told.get("prompt"),
         "open": told.get("open", []) if running else [],
-        "last_delivery": _moment(delivery.get("delivered_ms")),
+        "last_delivery": moment(delivery.get("delivered_ms")),
         "last_error": delivery.get("error"),
-        "as_of": _moment(told.get("written_ms")),
+        "project_list": delivery.get("projects_error") or _list_of(home),
+        "as_of": moment(told.get("written_ms")),
     }
 
 
-def _moment(wall_ms: object) -> str | None:
-    from datetime import UTC, datetime
+def _list_of(home: Home) -> str:
+    from collector.agent.project_list import version
 
-    if not isinstance(wall_ms, int):
-        return None
-    return datetime.fromtimestamp(wall_ms / 1000, UTC).isoformat(timespec="seconds")
+    known = version(home.projects)
+    return f"version {known[:12]}" if known else "none"
 
 
 def _plain(name: str, value: Any) -> str:
@@ -335,38 +342,31 @@ def _plain(name: str, value: Any) -> str:
 # --- project and show-my-data ------------------------------------------------------------------------------
 
 
+def _list_projects(given: argparse.Namespace) -> int:
+    from collector.agent.project_commands import listed
+
+    print("\n".join(listed(_home(given), " ".join(given.text))))
+    return 0
+
+
 def _show_project(given: argparse.Namespace) -> int:
-    project = _home(given).project()
-    if project is None:
-        print("No project is set.")
-        return 0
-    parts = {"project": project.number, "phase": project.phase, "task": project.task}
-    text = ", ".join(f"{name} {value}" for name, value in parts.items() if value)
-    print(f"{text}, since {_moment(project.set_ms)}")
+    from collector.agent.project_commands import in_force
+
+    print("\n".join(in_force(_home(given))))
     return 0
 
 
 def _set_project(given: argparse.Namespace) -> int:
-    from collector.agent.clock import SystemClock
-    from collector.agent.process_table import account
-    from collector.agent.sample import Project
+    from collector.agent.project_commands import choice_of, put_in_force
 
-    texts = [text for text in (given.number, given.phase, given.task) if text is not None]
-    if not all(text.strip() and text.isprintable() and len(text) <= LONGEST_NUMBER for text in texts):
-        raise AgentProblem(
-            "A number is empty, too long, or has unprintable characters",
-            f"give at most {LONGEST_NUMBER} printable characters for project, phase and task",
-        )
-    home = _home(given)
-    home.make()
-    now_ms = SystemClock().now().wall_ms
-    home.set_project(Project(given.number.strip(), given.phase, given.task, account(), now_ms))
-    print(f"Project {given.number} is in force from now on, for billed applications.")
+    choice = choice_of(given.number, given.phase, given.task, given.field)
+    print("\n".join(put_in_force(_home(given), choice)))
     return 0
 
 
 def _show_my_data(given: argparse.Namespace) -> int:
     from collector.agent.plain_words import NEVER, describe, describe_open
+    from collector.agent.project_commands import kept
     from collector.agent.spool import SpoolReader
 
     home = _home(given)
@@ -379,6 +379,5 @@ def _show_my_data(given: argparse.Namespace) -> int:
     open_sessions = [describe_open(session) for session in reader.sessions()]
     print("\n".join(line for lines in open_sessions for line in lines) or "nothing")
     reader.close()
-    project = home.project()
-    print(f"\nProject set: {project.number if project else 'none'}")
+    print("\n".join(["", *kept(home)]))
     return 0

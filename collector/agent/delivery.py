@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Protocol
 
 from collector.agent import VERSION
@@ -17,7 +17,7 @@ from collector.agent.errors import AgentProblem, DeliveryProblem
 from collector.agent.home import Enrolled
 from collector.agent.policy import decode_policy
 from collector.agent.spool import Spool, Spooled
-from collector.agent.wire import Wire, address, get_policy, post_batch
+from collector.agent.wire import Wanted, Wire, address, get_policy, get_projects, post_batch
 from collector.protocol import MAX_BATCH_BYTES, PROTOCOL_VERSION, CollectionPolicy, PresenceRecord
 
 FIRST_DELAY_MS = 1_000
@@ -63,6 +63,8 @@ class Outcome:
     error: str | None = None
     """The last failure, until the next success."""
     failed_ms: int | None = None
+    projects_error: str | None = None
+    """Why the list of open projects is not the newest; evidence goes its way meanwhile."""
 
 
 class Open(Protocol):
@@ -78,6 +80,10 @@ class Open(Protocol):
 
     def renew_policy(self, policy: CollectionPolicy) -> None:
         """Put a newer policy in force."""
+        ...
+
+    def projects_wanted(self) -> Wanted:
+        """Return what is to be asked about the list of open projects."""
         ...
 
 
@@ -99,6 +105,7 @@ class Delivery:
     _told: list[str] = field(default_factory=list)
     _send_at_ms: int = 0
     _policy_at_ms: int = 0
+    _projects_at_ms: int = 0
     _retry_at_ms: int = 0
     _wanted_version: int = 0
 
@@ -127,6 +134,9 @@ class Delivery:
                 self._refresh_policy(now.mono_ms)
         except AgentProblem as problem:
             self._failed(problem)
+            return
+        if now.mono_ms >= self._projects_at_ms and self._is_billing():
+            self._refresh_projects(now.mono_ms)
 
     def _is_due(self, mono_ms: int) -> bool:
         """Whether there is something to send: open sessions, others than last time, or waiting records."""
@@ -201,12 +211,14 @@ class Delivery:
     def _succeeded(self) -> None:
         self._limit, self._refusals = min(MOST_RECORDS, self._limit * 2), 0
         self._backoff.succeed()
-        self.outcome = Outcome(delivered_ms=self.clock.now().wall_ms)
+        self.outcome = replace(
+            self.outcome, delivered_ms=self.clock.now().wall_ms, error=None, failed_ms=None
+        )
 
     def _failed(self, problem: AgentProblem) -> None:
         now = self.clock.now()
         self._retry_at_ms = now.mono_ms + self._backoff.fail(self.chance())
-        self.outcome = Outcome(self.outcome.delivered_ms, str(problem), now.wall_ms)
+        self.outcome = replace(self.outcome, error=str(problem), failed_ms=now.wall_ms)
 
     # --- Policy --------------------------------------------------------------------------------------------
 
@@ -217,6 +229,20 @@ class Delivery:
         newest = decode_policy(get_policy(self._wire, self.enrolled, self.clock.now().wall_ms))
         if newest != self.here.policy():
             self.here.renew_policy(newest)
+
+    def _is_billing(self) -> bool:
+        return any(application.billed for application in self.here.policy().applications)
+
+    def _refresh_projects(self, mono_ms: int) -> None:
+        """Ask for the list of open projects; a failure waits for the next time, and holds nothing up."""
+        self._projects_at_ms = mono_ms + self.here.policy().projects_refresh_ms
+        try:
+            get_projects(self._wire, self.enrolled, self.clock.now().wall_ms, self.here.projects_wanted())
+        except AgentProblem as problem:
+            self._wire.close()
+            self.outcome = replace(self.outcome, projects_error=str(problem))
+        else:
+            self.outcome = replace(self.outcome, projects_error=None)
 
     def close(self) -> None:
         """Let go of the connection."""

@@ -6,15 +6,17 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from collector.agent.errors import AgentProblem
 from collector.agent.sample import Project
 
 ENVIRONMENT = "PROCESS_METER_AGENT_HOME"
+MOST_RECENT = 8
+"""So many projects that were used last are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,10 @@ class Home:
         self.config = folder / "config.json"
         self.policy = folder / "policy.json"
         self.project_file = folder / "project.json"
+        self.recent_file = folder / "recent.json"
+        self.projects = folder / "projects.jsonl.gz"
+        self.question = folder / "question.json"
+        self.answer = folder / "answer.json"
         self.spool = folder / "spool.sqlite"
         self.status = folder / "status.json"
 
@@ -83,6 +89,33 @@ class Home:
     def set_project(self, project: Project) -> None:
         """Set the project."""
         write_private(self.project_file, json.dumps(asdict(project)))
+
+    def recent(self) -> list[Project]:
+        """Return the projects that were used last, the newest first."""
+        rows = (read_document(self.recent_file) or {}).get("projects")
+        try:
+            return [Project(**row) for row in rows] if isinstance(rows, list) else []
+        except TypeError:
+            return []
+
+    def remember(self, project: Project) -> None:
+        """Keep a project as the newest of those used last; each project, phase and task once."""
+        codes = (project.number, project.phase, project.task)
+        others = [each for each in self.recent() if (each.number, each.phase, each.task) != codes]
+        rows = [asdict(each) for each in [project, *others][:MOST_RECENT]]
+        write_private(self.recent_file, json.dumps({"projects": rows}), lasting=False)
+
+    @contextmanager
+    def asking(self) -> Iterator[bool]:
+        """Say whether this is the only one who asks for a project here, and stay it for the time being."""
+        self.make()
+        with (self.folder / "prompt.lock").open("ab") as file:
+            yield _lock(file.fileno())
+
+    def is_asking(self) -> bool:
+        """Whether somebody is being asked for a project here now."""
+        with self.asking() as alone:
+            return not alone
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -152,20 +185,33 @@ def write_private(path: Path, text: str, *, lasting: bool = True) -> None:
     AgentProblem
         It cannot be written.
     """
+    with replacing(path, lasting=lasting) as file:
+        file.write(text.encode())
+
+
+@contextmanager
+def replacing(path: Path, *, lasting: bool = True) -> Iterator[BinaryIO]:
+    """Write a private file piece by piece; it takes the place of the former one if all went well.
+
+    Raises
+    ------
+    AgentProblem
+        It cannot be written.
+    """
     draft = path.with_name(f"{path.name}.{os.getpid()}.new")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with os.fdopen(
-            os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8"
-        ) as f:
-            f.write(text)
-            f.flush()
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            yield file
+            file.flush()
             if lasting:
-                os.fsync(f.fileno())
+                os.fsync(file.fileno())
         draft.replace(path)
     except OSError as error:
-        draft.unlink(missing_ok=True)
         raise AgentProblem(f"{path}: it cannot be written: {error}", "make its folder writable") from error
+    finally:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
 
 
 def read_document(path: Path) -> dict[str, Any] | None:

@@ -7,15 +7,16 @@ at any moment and read back after a crash: sessions go on where their process st
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any, NamedTuple
 
 from collector.agent.clock import Moment
-from collector.agent.open_session import OpenSession
+from collector.agent.open_session import OpenSession, stated
 from collector.agent.passage import Passage, Stretch, View
-from collector.agent.sample import Sample
+from collector.agent.sample import Project, Sample
 from collector.agent.watch import CLOCK_STEP_MS, Watch
-from collector.protocol import Attention, CollectionPolicy, PresenceRecord, Record
+from collector.protocol import Attention, CollectionPolicy, PresenceRecord, PromptOutcome, Record
 
 LATE_MS = 100
 """So much older than the previous sample an input may be that is new nevertheless."""
@@ -23,6 +24,14 @@ SLEEP_MS = 2_000
 """A larger jump of boot time over monotonic time means that the machine slept."""
 STALL_MS = 5_000
 """Two samples farther apart than this, and than the gap floor, left a hole in between."""
+
+
+class Asked(NamedTuple):
+    """A session whose person is asked which project it is for: its id, application and start (UTC)."""
+
+    session: str
+    application: str
+    started_ms: int
 
 
 class Meter:
@@ -106,6 +115,33 @@ class Meter:
         """Return what can be decided when the agent ends; its sessions stay open for the next start."""
         return list(self._watch.close())
 
+    # --- The question for a project at launch ---------------------------------------------------------------
+
+    def to_be_asked(self) -> list[Asked]:
+        """Return the sessions whose person is still to be asked for a project, as they were launched."""
+        waiting = [session for session in self._sessions if session.is_to_be_asked()]
+        return [Asked(session.id, session.key.application, session.started_ms) for session in waiting]
+
+    def note_prompt(self, asked: Sequence[Asked], outcome: PromptOutcome | None) -> None:
+        """Note what became of the question; None: nobody could be asked, and may be later."""
+        sessions = {each.session for each in asked}
+        for session in self._sessions:
+            if session.id in sessions:
+                session.prompt = outcome
+
+    def enter(self, asked: Sequence[Asked], project: Project, outcome: PromptOutcome) -> list[Record]:
+        """Return the statements that sessions, as a whole, work for the project entered at their launch.
+
+        A session that is over by now works for it all the same.
+        """
+        self.note_prompt(asked, outcome)
+        reason = "kept at launch" if outcome == "kept" else "entered at launch"
+        sessions = {each.session for each in asked}
+        for session in self._sessions:
+            if session.id in sessions:
+                session.entered = asdict(project)
+        return [stated(each.session, each.started_ms, project, reason) for each in asked]
+
     # --- What time has passed ------------------------------------------------------------------------------
 
     def _stretch(self, sample: Sample, policy: CollectionPolicy) -> Stretch:
@@ -145,6 +181,7 @@ class Meter:
 
     def _join(self, sample: Sample, stretch: Stretch, policy: CollectionPolicy) -> None:
         known = {identity for session in self._sessions for identity in session.instances}
+        asking = {application.code for application in policy.applications if application.prompt}
         anchor_ms = sample.moment.wall_ms - sample.moment.boot_ms
         for instance in sorted(sample.instances, key=lambda each: each.started_ms):
             if instance.identity in known:
@@ -154,6 +191,7 @@ class Meter:
                 session = OpenSession.start(
                     self._draw(), instance, anchor_ms=anchor_ms, boot_id=sample.boot_id, zone=sample.zone
                 )
+                session.asks = instance.key.application in asking
                 self._sessions.append(session)
             elif session.exited_ms is not None:
                 self._bridge(session, stretch, policy)

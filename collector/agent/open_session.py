@@ -9,10 +9,33 @@ from typing import Any, Self
 
 from collector.agent.sample import Identity, Instance, Project, SessionKey
 from collector.agent.timeline import Timeline
-from collector.protocol import Attention, PresenceRecord, ProjectRecord, SegmentRecord, SessionRecord
+from collector.protocol import (
+    Attention,
+    PresenceRecord,
+    ProjectRecord,
+    PromptOutcome,
+    SegmentRecord,
+    SessionRecord,
+)
 
 GRACE_MS = 5_000
 """A launcher that restarts itself within this time stays one session."""
+ASKED_AFTER_MS = 1_000
+"""Nobody is asked which project it is for before it has been open for so long."""
+
+
+def stated(session: str, from_ms: int, project: Project, reason: str) -> ProjectRecord:
+    """Return the statement that a session works for a project from an instant on."""
+    return ProjectRecord(
+        session=session,
+        from_ms=from_ms,
+        project=project.number,
+        phase=project.phase,
+        task=project.task,
+        author=project.author,
+        reason=reason,
+        fields=dict(project.fields),
+    )
 
 
 @dataclass(slots=True, kw_only=True)
@@ -42,6 +65,12 @@ class OpenSession:
     clock_stepped: bool = False
     told: list[Any] = field(default_factory=list)
     project: list[Any] = field(default_factory=list)
+    """The project of the command line that was stated last."""
+    asks: bool = False
+    """Whether it was launched while the policy said to ask for its project."""
+    prompt: PromptOutcome | None = None
+    entered: dict[str, Any] | None = None
+    """The project that was entered at launch."""
     shown: Attention = "unobserved"
     shown_since_ms: int = 0
 
@@ -90,7 +119,7 @@ class OpenSession:
 
     def news(self) -> list[SessionRecord]:
         """Return the session's record if the manager does not know it like this yet."""
-        state = [self.instance_count, self.clock_stepped]
+        state = [self.instance_count, self.clock_stepped, self.prompt]
         if self.told == state:
             return []
         self.told = state
@@ -115,6 +144,7 @@ class OpenSession:
             start_ticks=self.identity.start_ticks,
             application_version=self.version,
             clock_stepped=self.clock_stepped,
+            prompt=self.prompt,
         )
 
     def segments(self, *, over: bool) -> list[SegmentRecord]:
@@ -143,17 +173,13 @@ class OpenSession:
         if self.project == mark:
             return []
         self.project = mark
-        return [
-            ProjectRecord(
-                session=self.id,
-                from_ms=max(self.started_ms, min(project.set_ms, now_ms)),
-                project=project.number,
-                phase=project.phase,
-                task=project.task,
-                author=project.author,
-                reason="set on the command line",
-            )
-        ]
+        from_ms = max(self.started_ms, min(project.set_ms, now_ms))
+        return [stated(self.id, from_ms, project, "set on the command line")]
+
+    def is_to_be_asked(self) -> bool:
+        """Whether it waits for the question for its project; what ends at once asks nothing."""
+        is_there = self.exited_ms is None and self.timeline.until_ms - self.started_ms >= ASKED_AFTER_MS
+        return self.asks and self.prompt is None and is_there
 
     def show(self, attention: Attention, now_ms: int) -> None:
         """Say what the session is doing now, back-dated to where the evidence for it starts."""

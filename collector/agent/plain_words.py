@@ -98,11 +98,20 @@ def describe_open(document: dict[str, Any]) -> list[str]:
     ]
 
 
-def _text(name: str, value: Any) -> str:
+def moment(wall_ms: object) -> str | None:
+    """Return an instant (UTC, in milliseconds) as people read it, to the second; None where there is none."""
+    return _instant(wall_ms, "seconds") if isinstance(wall_ms, int) else None
+
+
+def _instant(wall_ms: int, timespec: str) -> str:
     from datetime import UTC, datetime  # noqa: PLC0415  (a running agent does without)
 
+    return datetime.fromtimestamp(wall_ms / 1000, UTC).isoformat(timespec=timespec)
+
+
+def _text(name: str, value: Any) -> str:
     if value is None:
         return "-"
     if name.endswith("_ms") and isinstance(value, int) and name != "end_uncertainty_ms":
-        return datetime.fromtimestamp(value / 1000, UTC).isoformat(timespec="milliseconds")
+        return _instant(value, "milliseconds")
     return str(value)

@@ -45,6 +45,8 @@ class Project:
     task: str | None
     author: str
     set_ms: int
+    fields: Mapping[str, str] = field(default_factory=dict)
+    """The organization's own fields, by name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

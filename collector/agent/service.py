@@ -22,9 +22,12 @@ from collector.agent.lookout import Look, Lookout
 from collector.agent.meter import Meter
 from collector.agent.policy import load_policy, store_policy
 from collector.agent.processes import LogonSession, Processes, Seen
+from collector.agent.project_list import store, version
+from collector.agent.prompting import Prompting
 from collector.agent.sample import Project, Sample
 from collector.agent.sensors import Sensor
 from collector.agent.spool import Spool
+from collector.agent.wire import Wanted
 from collector.protocol import CollectionPolicy, PresenceRecord, Record
 
 log = logging.getLogger("process-meter-agent")
@@ -54,6 +57,7 @@ class Service:
     _processes: Processes = field(init=False)
     _lookout: Lookout = field(init=False)
     _delivery: Delivery = field(init=False)
+    _prompting: Prompting = field(init=False)
     _policy: CollectionPolicy = field(init=False)
     _newer_policy: CollectionPolicy | None = None
     _presence: tuple[PresenceRecord, ...] = ()
@@ -81,6 +85,7 @@ class Service:
         self._processes = Processes(self.own)
         self._processes.meter(self._policy.applications)
         self._lookout = Lookout(self.sensor, self.clock)
+        self._prompting = Prompting(self.home)
         self._delivery = Delivery(self.enrolled, self.spool, self.clock, self, _chance)
 
     def _restored(self) -> Meter:
@@ -100,6 +105,11 @@ class Service:
         """Keep a newer policy, and put it in force with the next step."""
         store_policy(self.home.policy, policy)
         self._newer_policy = policy
+
+    def projects_wanted(self) -> Wanted:
+        """Return whose list of open projects is kept here, in which version, and where a newer one goes."""
+        path = self.home.projects
+        return Wanted(self.own.account, version(path), lambda chunks: store(path, chunks))
 
     # --- Running -------------------------------------------------------------------------------------------
 
@@ -134,6 +144,7 @@ class Service:
         self._wait(FAILED_STEP_SECONDS)
         self._waiting.clear()
         self._meter = self._restored()
+        self._prompting.recover()
 
     def _wait(self, seconds: float) -> None:
         ended = self._processes.exits.wait(seconds)
@@ -157,8 +168,10 @@ class Service:
         seen, look = self._sense()
         moment = self.clock.now()
         self._waiting += self._meter.step(self._sample(moment, seen, look), self._policy)
+        answered = self._prompting.step(self._meter, self._policy, moment.mono_ms)
+        self._waiting += answered
         self._presence = self._meter.presence()
-        self._is_dirty |= self._meter.changed
+        self._is_dirty |= self._meter.changed or bool(answered)
         self._store(moment)
         self._tell(moment, look)
 
@@ -242,6 +255,7 @@ class Service:
         self.spool.commit(self._waiting, self._meter.document())
         self._waiting.clear()
         self._is_dirty = False
+        self._prompting.forget()
 
     def _tell(self, moment: Moment, look: Look) -> None:
         if moment.mono_ms - self._status_ms < STATUS_MS:
@@ -249,6 +263,7 @@ class Service:
         self._status_ms = moment.mono_ms
         self._zone = host_zone() or self._zone
         self._complain("sensor", "; ".join(look.sight.blind_spots))
+        self._complain("prompt", self._prompting.complaint)
         if self._lookout.failure:
             log.warning("the sensor failed: %s", self._lookout.failure)
             self._lookout.failure = None
@@ -274,6 +289,7 @@ class Service:
                 "lock": look.sight.sees_lock,
             },
             "blind_spots": list(look.sight.blind_spots),
+            "prompt": self._prompting.describe(self._policy),
             "open": [asdict(record) for record in self._meter.presence()],
             "delivery": asdict(self._delivery.outcome),
             "written_ms": self.clock.now().wall_ms,

@@ -7,10 +7,10 @@ import hmac
 import http.client
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from collector.agent.errors import AgentProblem, DeliveryProblem
 from collector.agent.home import Enrolled
@@ -18,6 +18,7 @@ from collector.protocol import EnrollmentRequest, signing_text
 
 TIMEOUT_SECONDS = 15
 MAX_ANSWER_BYTES = 4 * 1024 * 1024
+PIECE_BYTES = 64 * 1024
 
 
 class Address(NamedTuple):
@@ -50,6 +51,36 @@ def address(url: str) -> Address:
     return Address(parts.scheme == "https", host, port, parts.path.rstrip("/"))
 
 
+class Wanted(NamedTuple):
+    """Whose list of open projects is asked for, which version is at hand, and what takes a newer one."""
+
+    account: str
+    version: str
+    take: Callable[[Iterator[bytes]], None]
+
+
+class _Request(NamedTuple):
+    method: str
+    path: str
+    body: bytes
+    headers: Mapping[str, str]
+
+
+_Read = Callable[[http.client.HTTPResponse], bytes]
+
+
+def _whole_body(response: http.client.HTTPResponse) -> bytes:
+    return response.read(MAX_ANSWER_BYTES)
+
+
+def _pieces(response: http.client.HTTPResponse) -> Iterator[bytes]:
+    try:
+        while piece := response.read(PIECE_BYTES):
+            yield piece
+    except (OSError, http.client.HTTPException) as error:
+        raise DeliveryProblem(f"the answer broke off: {error}") from error
+
+
 class Wire:
     """The connection to one manager; it is kept open from one request to the next.
 
@@ -79,12 +110,7 @@ class Wire:
         DeliveryProblem
             No answer, a refusal, or an answer that is none.
         """
-        try:
-            status, answer = self._exchange(method, self._address.prefix + path, body, headers or {})
-        except (OSError, http.client.HTTPException) as error:
-            self.close()
-            reason = str(error) or type(error).__name__
-            raise DeliveryProblem(f"{self._address.host}: no answer: {reason}") from error
+        status, answer = self._answered(_Request(method, path, body, headers or {}), _whole_body)
         if not 200 <= status < 300:
             raise _refusal(status, answer)
         document = _object(answer)
@@ -92,31 +118,60 @@ class Wire:
             raise DeliveryProblem(f"{self._address.host}: the answer is not JSON", status=status)
         return document
 
-    def _exchange(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, bytes]:
+    def fetch(self, path: str, headers: Mapping[str, str], take: Callable[[Iterator[bytes]], None]) -> bool:
+        """Ask for what may be large; return whether it came, and not the word that it is as it was.
+
+        Parameters
+        ----------
+        take
+            Called with the body in pieces.
+
+        Raises
+        ------
+        DeliveryProblem
+            No answer, or a refusal.
+        """
+
+        def read(response: http.client.HTTPResponse) -> bytes:
+            if response.status != 200:
+                return _whole_body(response)
+            take(_pieces(response))
+            return b""
+
+        status, answer = self._answered(_Request("GET", path, b"", headers), read)
+        if status not in (200, 304):
+            raise _refusal(status, answer)
+        return status == 200
+
+    def _answered(self, request: _Request, read: _Read) -> tuple[int, bytes]:
+        try:
+            return self._exchange(request, read)
+        except (OSError, http.client.HTTPException) as error:
+            self.close()
+            reason = str(error) or type(error).__name__
+            raise DeliveryProblem(f"{self._address.host}: no answer: {reason}") from error
+
+    def _exchange(self, request: _Request, read: _Read) -> tuple[int, bytes]:
         """Send on the open connection; if the manager has closed it meanwhile, once more on a new one."""
         if self._connection:
             try:
-                return self._send(self._connection, method, path, body, headers)
+                return self._send(self._connection, request, read)
             except (ConnectionError, http.client.BadStatusLine):
                 self.close()
         self._connection = self._connect()
-        return self._send(self._connection, method, path, body, headers)
+        return self._send(self._connection, request, read)
 
     def _connect(self) -> http.client.HTTPConnection:
         kind = http.client.HTTPSConnection if self._address.secure else http.client.HTTPConnection
         return kind(self._address.host, self._address.port, timeout=TIMEOUT_SECONDS)
 
     def _send(
-        self,
-        connection: http.client.HTTPConnection,
-        method: str,
-        path: str,
-        body: bytes,
-        headers: Mapping[str, str],
+        self, connection: http.client.HTTPConnection, request: _Request, read: _Read
     ) -> tuple[int, bytes]:
-        connection.request(method, path, body or None, dict(headers))
+        path = self._address.prefix + request.path
+        connection.request(request.method, path, request.body or None, dict(request.headers))
         response = connection.getresponse()
-        answer = response.read(MAX_ANSWER_BYTES)
+        answer = read(response)
         if response.will_close or not response.isclosed():
             self.close()
         return response.status, answer
@@ -144,6 +199,19 @@ def post_batch(wire: Wire, enrolled: Enrolled, sent_ms: int, batch: str) -> dict
 def get_policy(wire: Wire, enrolled: Enrolled, sent_ms: int) -> dict[str, Any]:
     """Ask for the newest collection policy."""
     return wire.ask("GET", "/v1/policy", b"", signed(enrolled, "GET", "/v1/policy", sent_ms, b""))
+
+
+def get_projects(wire: Wire, enrolled: Enrolled, sent_ms: int, wanted: Wanted) -> bool:
+    """Ask for the list of open projects of an account, if it is another than the one at hand.
+
+    Raises
+    ------
+    AgentProblem
+        No answer, a refusal, or a list that `take` did not accept.
+    """
+    path = f"/v1/projects?account={quote(wanted.account, safe='')}"
+    headers = signed(enrolled, "GET", path, sent_ms, b"") | {"If-None-Match": f'"{wanted.version}"'}
+    return wire.fetch(path, headers, wanted.take)
 
 
 def post_enrollment(wire: Wire, request: EnrollmentRequest) -> dict[str, Any]:

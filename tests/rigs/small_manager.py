@@ -38,6 +38,10 @@ class SmallManager:
         self.batches: list[dict[str, Any]] = []
         self.enrollments: list[dict[str, Any]] = []
         self.policies = self.unsigned = self.connections = 0
+        self.listed: list[tuple[str, str]] = []
+        """Path and version of each request for the list of projects."""
+        self.project_list: Answer = (404, {"error": "there is no list"})
+        """Status, and the list as it is sent; version `1`."""
         self.policy: Any = {"version": 1, "applications": []}
         self.answer: Callable[[dict[str, Any]], Answer] = acknowledge
         self.enrollment_answer: Callable[[dict[str, Any]], Answer] = self._enroll
@@ -96,6 +100,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self._check(b"")
+        if self.path.startswith("/v1/projects"):
+            self.server.manager.listed.append((self.path, self.headers["If-None-Match"]))
+            self._answer(*self.server.manager.project_list)
+            return
         self.server.manager.policies += 1
         self._answer(200, self.server.manager.policy)
 

@@ -18,8 +18,14 @@ from collector.agent.delivery import MAX_DELAY_HERE_MS, Backoff, Delivery
 from collector.agent.errors import AgentProblem
 from collector.agent.home import Enrolled
 from collector.agent.spool import Spool, SpoolReader
-from collector.agent.wire import address
-from collector.protocol import CollectionPolicy, PresenceRecord, WatchRecord
+from collector.agent.wire import Wanted, address
+from collector.protocol import (
+    CollectionPolicy,
+    MonitoredApplication,
+    PresenceRecord,
+    Signature,
+    WatchRecord,
+)
 
 POLICY = CollectionPolicy(version=1, applications=())
 PRESENT = PresenceRecord(
@@ -42,6 +48,7 @@ class Host:
     present: tuple[PresenceRecord, ...] = ()
     in_force: CollectionPolicy = POLICY
     mono_ms: int = 1_000_000
+    taken: list[bytes] = field(default_factory=list)
     delivery: Delivery = field(init=False)
 
     def __post_init__(self) -> None:
@@ -59,6 +66,14 @@ class Host:
 
     def renew_policy(self, policy: CollectionPolicy) -> None:
         self.in_force = policy
+
+    def projects_wanted(self) -> Wanted:
+        return Wanted("MERIDIAN\\ana k", "7", self.take)
+
+    def take(self, chunks: Iterator[bytes]) -> None:
+        self.taken.append(b"".join(chunks))
+        if self.taken[-1] == b"damaged":
+            raise AgentProblem("The list is damaged", "the last good list stays")
 
     def after(self, seconds: float) -> None:
         self.mono_ms += round(seconds * 1000)
@@ -332,3 +347,66 @@ def test_a_url_that_is_none_or_not_safe_is_refused(url: str) -> None:
 )
 def test_encrypted_or_local_urls_are_taken(url: str) -> None:
     assert address(url).host
+
+
+# --- The list of open projects -----------------------------------------------------------------------------
+
+BILLED = CollectionPolicy(
+    version=1,
+    applications=(
+        MonitoredApplication(code="cad", name="CAD", billed=True, signatures=(Signature(executable="cad"),)),
+    ),
+)
+
+
+@pytest.fixture
+def billing(host: Host) -> Host:
+    host.in_force = BILLED
+    host.manager.policy = asdict(BILLED)
+    return host
+
+
+def test_the_list_is_asked_for_at_its_time_with_the_version_at_hand(billing: Host) -> None:
+    billing.manager.project_list = (200, b"projects")
+    billing.after(0)
+    billing.after(299)
+    assert billing.manager.listed == [("/v1/projects?account=MERIDIAN%5Cana%20k", '"7"')]
+    billing.after(1)
+    assert len(billing.manager.listed) == 2
+    assert billing.taken == [b"projects", b"projects"]
+    assert billing.manager.unsigned == 0
+
+
+def test_a_list_that_is_as_it_was_is_not_taken_again(billing: Host) -> None:
+    billing.manager.project_list = (304, b"")
+    billing.after(0)
+    assert (len(billing.manager.listed), billing.taken) == (1, [])
+    assert billing.delivery.outcome.projects_error is None
+
+
+def test_where_nothing_is_billed_no_list_is_asked_for(host: Host) -> None:
+    host.after(0)
+    host.after(300)
+    assert host.manager.policies == 2
+    assert host.manager.listed == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ((404, {"error": "GET /v1/projects: Not Found"}), "GET /v1/projects: Not Found"),
+        ((200, b"damaged"), "The list is damaged; the last good list stays"),
+    ],
+)
+def test_a_list_that_does_not_come_holds_nothing_up(billing: Host, answer: Answer, said: str) -> None:
+    billing.manager.project_list = answer
+    billing.record()
+    billing.after(0)
+    assert billing.delivery.outcome.projects_error == said
+    assert billing.delivery.outcome.error is None
+    billing.record()
+    billing.after(10)
+    assert billing.spool.backlog() == 0
+    billing.manager.project_list = (200, b"whole")
+    billing.after(300)
+    assert (billing.taken[-1], billing.delivery.outcome.projects_error) == (b"whole", None)

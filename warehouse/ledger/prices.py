@@ -15,10 +15,14 @@ CONVERSION_SCALE = 100_000_000
 _RATE = pl.Schema(
     {
         "id": pl.Int64, "currency": pl.String, "valid_from_on": pl.String, "valid_to_on": pl.String,
-        "rate_scaled": pl.Int64, "tiers": pl.String,
+        "rate_scaled": pl.Int64, "tiers": pl.String, "has_free_hours": pl.Int64,
     }
 )  # fmt: skip
-_RATES = "SELECT id, currency, valid_from_on, valid_to_on, rate_scaled, CAST(tiers AS TEXT) FROM rate"
+_RATES = """
+    SELECT id, currency, valid_from_on, valid_to_on, rate_scaled, CAST(tiers AS TEXT),
+           CASE WHEN free_ms > 0 OR tier_kind = 'package' THEN 1 ELSE 0 END
+    FROM rate
+"""
 _FACTOR = pl.Schema(
     {"from_currency": pl.String, "to_currency": pl.String, "factor_scaled": pl.Int64, "from_on": pl.String}
 )
@@ -51,7 +55,7 @@ class Prices:
             return None if free else "it is billed without a rate version"
         if rate_id not in self._rates:
             return f"its rate version {rate_id} is not there"
-        own, since, until, base, tiers = self._rates[rate_id]
+        own, since, until, base, tiers, has_free_hours = self._rates[rate_id]
         if day < since or (until is not None and day >= until):
             return f"its rate version {rate_id} is not in force on {day}"
         if own != (rate_currency or currency):
@@ -60,7 +64,8 @@ class Prices:
             return "it names a conversion only in part"
         if factor is not None and self._factors.get((own, currency, factor), "~") > day:
             return f"no conversion rate from {own} to {currency} says {factor} by {day}"
-        prices = [base, *_tier_prices(tiers)]
+        # Hours of an allowance, or in a package that a line of its own charges, cost nothing.
+        prices = [base, *_tier_prices(tiers), *([0] if has_free_hours else [])]
         if unit == "hour" and rate_scaled not in [_converted(price, factor) for price in prices]:
             return f"its rate version {rate_id} says another price"
         return None

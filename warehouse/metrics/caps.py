@@ -55,9 +55,9 @@ def lines(charged: pl.DataFrame, quantum_per_hour: int) -> pl.DataFrame:
 def _excess(charged: pl.DataFrame, cap: str, over: tuple[str, ...]) -> pl.DataFrame:
     """Divide what is beyond a cap among the codes: `part`, and `cap_minor` in the payer's currency."""
     capped = charged.filter(pl.col(cap).is_not_null())
-    # A period's cap is converted by the factor of its last day.
-    last = capped.with_columns(pl.col("conversion_scaled").last().over(over))
-    known = last.with_columns(cap_minor=converted_minor(pl.col(cap)))
+    # A period's cap is converted by the factor of its first day: it holds on each line's day.
+    first = capped.with_columns(pl.col("conversion_scaled").first().over(over))
+    known = first.with_columns(cap_minor=converted_minor(pl.col(cap)))
     kept = [name for name in ("day", "office", "monthly_cap_minor", "cap_minor", *_KEPT) if name not in over]
     sums = known.group_by(*over, *CODES).agg(pl.col("amount_minor").sum(), pl.col(kept).last())
     beyond = pl.col("amount_minor").sum().over(over) - pl.col("cap_minor")

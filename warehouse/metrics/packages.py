@@ -31,12 +31,12 @@ def lines(packaged: pl.DataFrame, rates: pl.DataFrame, quantum_per_hour: int) ->
         Lines of kind package, unit each; dated the last day on which their codes were used.
     """
     ordered = packaged.sort(USED).join(rates.select("rate_id", "package_ms"), on="rate_id")
-    # What belongs to the period is converted by the factor of its last day.
-    last = ordered.with_columns(pl.col("conversion_scaled").last().over(ACCOUNT))
-    cost = _cost(last, rates, quantum_per_hour)
+    # What belongs to the period is converted by the factor of its first day: it holds on each line's day.
+    first = ordered.with_columns(pl.col("conversion_scaled").first().over(ACCOUNT))
+    cost = _cost(first, rates, quantum_per_hour)
     kept = ("day", "office", "tax_code", "chargeable", "rate_currency", "conversion_scaled",
             "monthly_cap_minor")  # fmt: skip
-    by_codes = last.group_by(*ACCOUNT, *CODES).agg(pl.col("paid").sum().clip(0), pl.col(kept).last())
+    by_codes = first.group_by(*ACCOUNT, *CODES).agg(pl.col("paid").sum().clip(0), pl.col(kept).last())
     bought = by_codes.join(cost, on=ACCOUNT)
     parts = money.spread_over(bought, "whole_minor", "paid", ACCOUNT, CODES).filter(pl.col("part") > 0)
     nothing = (*KINDS_MS, "session_count")

@@ -121,11 +121,11 @@ def test_amounts_have_the_decimals_of_the_payers_currency(
     assert taken["amount_minor"] == cap
 
 
-def test_packages_and_the_cap_of_a_period_are_converted_by_the_factor_of_its_last_day() -> None:
+def test_packages_and_the_cap_of_a_period_are_converted_by_the_factor_of_its_first_day() -> None:
     later = ("USD", "EUR", 80_000_000, TENTH)
     packed = rate(1, 100_000, currency="USD", tier_kind="package", package_ms=10 * HOUR)
     found = rated(use(9, 60), use(11, 60), at=converting(USD_TO_EUR, later, rates=[packed]))
-    assert rows(found, "kind", "amount_minor", "conversion_scaled")[-1] == ("package", 8000, 80_000_000)
+    assert rows(found, "kind", "amount_minor", "conversion_scaled")[-1] == ("package", 9235, 92_345_678)
     capped = rate(1, 100_000, currency="USD", monthly_cap_minor=1_000)
     bound = rated(use(9, 60), use(11, 60), at=converting(USD_TO_EUR, later, rates=[capped]))
-    assert bound.lines["amount_minor"].sum() == 800
+    assert bound.lines["amount_minor"].sum() == 923

@@ -119,6 +119,7 @@ class Inputs:
             self.segments, self.sessions.select(_SESSION_INPUTS), self.placements, self.entries,
             self.tariff.projects, self.tariff.phases, self.tariff.tasks, self.tariff.rates,
             self.tariff.conversions, self.tariff.members, self.tariff.presets,
+            pl.DataFrame({"rule": [repr(rule) for rule in self.tariff.fields]}, {"rule": pl.String}),
         )  # fmt: skip
         for table in tables:
             for column in table.iter_columns():
@@ -172,6 +173,7 @@ def tariff_of(engine: Engine) -> Tariff:
         frames.conversions(engine).collect(),
         frames.project_members(engine).drop("person").collect(),
         frames.project_presets(engine).drop("person").collect(),
+        frames.project_fields(engine),
     )
 
 

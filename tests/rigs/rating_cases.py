@@ -23,6 +23,7 @@ WORKED = {
     "task": pl.String,
     "department": pl.String,
     "cost_center": pl.String,
+    "unfit": pl.String,
     "active_ms": pl.Int64,
     "pause_ms": pl.Int64,
     "buffer_ms": pl.Int64,

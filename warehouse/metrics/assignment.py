@@ -10,7 +10,7 @@ from warehouse.errors import Problem
 from warehouse.metrics.quantities import KINDS_MS
 from warehouse.metrics.scopes import fitting
 from warehouse.metrics.tariff import Tariff, Terms
-from warehouse.projects import Codes, Master
+from warehouse.projects import Codes, Master, entered_fields
 
 CHARGE_TO = ("project", "cost_center")
 """Whom a billing policy charges: the project that was entered, or the cost center of the person."""
@@ -19,6 +19,26 @@ PRESET_SCOPES = ("person_id", "department", "office", "application")
 """What a preset may be limited to; the earlier, the more it counts."""
 
 CODES = ("project", "phase", "task")
+
+
+def with_unfit(entries: pl.DataFrame, tariff: Tariff) -> pl.DataFrame:
+    """Add `unfit`: which field of a project entry does not fit, in one sentence; null where all do.
+
+    Parameters
+    ----------
+    entries
+        `CODES`, and `fields` (JSON) where the organization has fields.
+    """
+    if not tariff.fields:
+        return entries.with_columns(unfit=pl.lit(None, pl.String))
+    master = Master.of(tariff.projects, tariff.phases, tariff.tasks, fields=tariff.fields)
+    said = entries.select(*CODES, "fields").unique()
+    reasons = [
+        master.unfit(Codes(project, phase, task), entered_fields(fields)) or None
+        for project, phase, task, fields in said.iter_rows()
+    ]
+    known = said.with_columns(unfit=pl.Series(reasons, dtype=pl.String))
+    return entries.join(known, on=[*CODES, "fields"], how="left", nulls_equal=True, maintain_order="left")
 
 
 def assigned(places: pl.DataFrame, tariff: Tariff, terms: Terms) -> pl.DataFrame:
@@ -45,7 +65,9 @@ def assigned(places: pl.DataFrame, tariff: Tariff, terms: Terms) -> pl.DataFrame
         raise Problem(f"nothing charges to {terms.charge_to!r}", f"use one of {', '.join(CHARGE_TO)}")
     plain = places.with_columns(preset=pl.lit(None, pl.Int64), reason=pl.lit(None, pl.String))
     if terms.charge_to == "cost_center":
-        return _to_cost_centers(plain, pl.lit(value=True), tariff.projects)
+        # Whatever was entered beside a project that is not charged is nobody's fault.
+        unasked = plain.with_columns(unfit=pl.lit(None, pl.String))
+        return _to_cost_centers(unasked, pl.lit(value=True), tariff.projects)
     if tariff.presets.is_empty():
         return plain
     given = _with_preset(places, tariff.presets)
@@ -113,7 +135,7 @@ def judged(places: pl.DataFrame, tariff: Tariff) -> pl.DataFrame:
     Parameters
     ----------
     places
-        What `assigned` gives.
+        What `assigned` gives; `unfit` (see `with_unfit`) says what is wrong with the fields of an entry.
     """
     projects = tariff.projects.select("project", "currency", "tax_code")
     listed = tariff.members["project"].unique()
@@ -123,13 +145,15 @@ def judged(places: pl.DataFrame, tariff: Tariff) -> pl.DataFrame:
     keys = [*CODES, "day", "member"]
     found = known.join(_verdicts(known.select(keys), tariff), on=keys, how="left", nulls_equal=True)
     no_account, unassigned = pl.col("lacking").is_not_null(), pl.col("project").is_null()
+    unfit = pl.col("fault").is_null() & pl.col("unfit").is_not_null()
     return found.join(projects, on="project", how="left").with_columns(
         fault=pl.when(no_account).then(pl.lit("no_account"))
-        .when(unassigned).then(pl.lit("unassigned")).otherwise("fault"),
+        .when(unassigned).then(pl.lit("unassigned"))
+        .when(unfit).then(pl.lit("invalid_field")).otherwise("fault"),
         reason=pl.when(no_account).then("lacking")
-        .when(unassigned).then(pl.lit("no project was set")).otherwise("reason"),
-        chargeable=pl.col("chargeable").fill_null(value=False),
-    ).drop("lacking", "member")  # fmt: skip
+        .when(unassigned).then(pl.lit("no project was set")).when(unfit).then("unfit").otherwise("reason"),
+        chargeable=pl.col("chargeable").fill_null(value=False) & ~unfit,
+    ).drop("lacking", "member", "unfit")  # fmt: skip
 
 
 def _verdicts(places: pl.DataFrame, tariff: Tariff) -> pl.DataFrame:

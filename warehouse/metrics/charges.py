@@ -13,6 +13,7 @@ import polars as pl
 
 from warehouse.errors import Problem
 from warehouse.metrics import assignment, pricing, tie_out
+from warehouse.metrics.assignment import CODES
 from warehouse.metrics.local_days import DAY, PLACED, in_ms, session_days
 from warehouse.metrics.overlap import without_overlap
 from warehouse.metrics.pricing import KINDS_MS, WORK_KEYS
@@ -27,8 +28,8 @@ __all__ = ["Billable", "Charges", "Evidence", "Rated", "Tariff", "Terms", "Used"
 
 QUARTER_MS = 900_000
 
-PLACE_KEYS = (*WORK_KEYS, "department", "cost_center")
-"""What a price depends on, before a project is sought for time that has none."""
+PLACE_KEYS = (*WORK_KEYS, "department", "cost_center", "unfit")
+"""What a price depends on, before a project is sought for time that has none, and entries are judged."""
 
 ACTIVE, PAUSE, BUFFER = 0, 1, 2
 """Kinds of billable pieces, in the order in which they outrank each other."""
@@ -49,7 +50,8 @@ class Evidence:
     placements
         person_id, office, department, cost_center, zone, valid_from: the frame `people`.
     entries
-        entry, session, instance, start, end, project, phase, task: the frame `project_entries`.
+        entry, session, instance, start, end, project, phase, task: the frame `project_entries`; fields, where
+        the organization has some.
     """
 
     stated: pl.DataFrame
@@ -70,8 +72,8 @@ class Charges:
         One row per line and session: line, session, active_ms, pause_ms, buffer_ms.
     unbilled
         One row per session, kind and reason of time that is on no line: kind (unknown_person, unassigned,
-        invalid_project, closed_project, not_a_member, no_account, no_rate, no_conversion), session,
-        milliseconds, detail.
+        invalid_project, closed_project, not_a_member, invalid_field, no_account, no_rate, no_conversion),
+        session, milliseconds, detail.
     notices
         What somebody should know of the lines: kind (cap, below_minimum, preset), session (null),
         milliseconds, detail.
@@ -161,7 +163,8 @@ def billable(found: Used, policy: Policy, terms: Terms) -> Billable:
 def charge_billable(found: Billable, tariff: Tariff, terms: Terms) -> Charges:
     """Charge what can be billed under the run's overlap policy; raises what `charge` does."""
     counted = without_overlap(found.entered, terms.overlap)
-    rated = rate_work(work(counted, found.used.days, found.used.entries), tariff, terms)
+    entries = assignment.with_unfit(found.used.entries, tariff)
+    rated = rate_work(work(counted, found.used.days, entries), tariff, terms)
     unbilled = pl.concat([_unknown_people(found.pieces), rated.unbilled])
     by_state = tie_out.state_ms(found.used.usage)
     tied = tie_out.evidence_terms(by_state, found.pieces, counted) | tie_out.line_terms(
@@ -291,7 +294,8 @@ def work(pieces: pl.DataFrame, days: pl.DataFrame, entries: pl.DataFrame) -> pl.
     Returns
     -------
     pl.DataFrame
-        `PLACE_KEYS`, session, active_ms, pause_ms, buffer_ms; `project` is null where none was set.
+        `PLACE_KEYS`, session, active_ms, pause_ms, buffer_ms; `project` is null where none was set, `unfit`
+        where nothing is wrong with an entry's fields: see `assignment.with_unfit`.
     """
     length = pl.col("end_ms") - pl.col("start_ms")
     sums = [
@@ -299,7 +303,7 @@ def work(pieces: pl.DataFrame, days: pl.DataFrame, entries: pl.DataFrame) -> pl.
         for kind, name in zip((ACTIVE, PAUSE, BUFFER), KINDS_MS, strict=True)
     ]
     by_entry = pieces.group_by("stay", "entry").agg(sums)
-    coded = by_entry.join(entries.select("entry", "project", "phase", "task"), on="entry", how="left")
+    coded = by_entry.join(entries.select("entry", *CODES, "unfit"), on="entry", how="left")
     known = coded.join(days.drop("from_ms", "to_ms"), on="stay")
     return known.group_by("session", *PLACE_KEYS).agg(pl.col(KINDS_MS).sum())
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import polars as pl
 
+from warehouse.projects import FieldRule
+
 CONVERSIONS: Mapping[str, Any] = {
     "from_currency": pl.String,
     "to_currency": pl.String,
@@ -59,6 +61,8 @@ class Tariff:
     presets
         preset, person_id, department, office, application (null: any), project, phase, task (project null:
         the person's cost center), valid_from, valid_to.
+    fields
+        What the organization's own fields of an entry have to be.
     """
 
     projects: pl.DataFrame
@@ -68,6 +72,7 @@ class Tariff:
     conversions: pl.DataFrame = field(default_factory=_nothing(CONVERSIONS))
     members: pl.DataFrame = field(default_factory=_nothing(MEMBERS))
     presets: pl.DataFrame = field(default_factory=_nothing(PRESETS))
+    fields: tuple[FieldRule, ...] = ()
 
 
 @dataclass(frozen=True)

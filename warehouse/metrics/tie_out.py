@@ -21,7 +21,8 @@ SIGNS = {
 """Terms of the tie-out and their signs; their sum is `billed`."""
 
 NOT_ASSIGNED = (
-    "unknown_person", "unassigned", "invalid_project", "closed_project", "not_a_member", "no_account",
+    "unknown_person", "unassigned", "invalid_project", "closed_project", "not_a_member", "invalid_field",
+    "no_account",
 )  # fmt: skip
 """What its term "not assigned" is made of: kinds of exceptions."""
 

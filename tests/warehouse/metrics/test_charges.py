@@ -333,6 +333,7 @@ def test_time_without_a_project_stays_visible() -> None:
         "invalid_project": 15 * MINUTE,
         "closed_project": 20 * MINUTE,
         "not_a_member": 0,
+        "invalid_field": 0,
         "no_account": 0,
     }
     assert charges.tie_out_ms["billed"] == 15 * MINUTE

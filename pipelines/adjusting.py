@@ -1,9 +1,11 @@
-"""Closed periods, looked at again: what arrived late or was corrected is reversed and replaced."""
+"""Closed periods, looked at again: what came late, was corrected or released is reversed and replaced."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import timedelta
+from math import lcm
 
 import polars as pl
 from sqlalchemy import Engine
@@ -11,13 +13,15 @@ from sqlalchemy import Engine
 from pipelines.rating import Inputs, Period, charges_of, collect
 from warehouse import frames, ledger
 from warehouse.errors import Problem
-from warehouse.ledger import Run
+from warehouse.ledger import Release, Run
 from warehouse.metrics.charges import Terms
 from warehouse.metrics.corrections import corrections
 from warehouse.metrics.states import Policy
 from warehouse.projects import Codes, Master
 
 DAY = timedelta(days=1)
+UNSURE = ("not_a_member", "invalid_field", "no_account", "no_conversion")
+"""Kinds of exceptions that are looked at again with every draft: they are few."""
 EXCEPTIONS = {"kind": pl.String, "session": pl.Int64, "milliseconds": pl.Int64, "detail": pl.String}
 
 
@@ -55,44 +59,90 @@ def adjust(engine: Engine, closed: list[Run], inputs: Inputs, quantum_per_hour: 
     Raises
     ------
     Problem
-        A period that needs correction was billed in another quantum.
+        A line that corrects a period billed in another quantum is no whole number of this one's.
     """
     if not closed:
         return _together([])
+    cut_off_ms = int(inputs.cut_off.timestamp() * 1000)
     # The newest closed run has looked, for all periods, at what had arrived by its own cut-off.
     arrived = ledger.late(
         engine,
         after_ms=closed[-1].cut_off_ms,
-        until_ms=int(inputs.cut_off.timestamp() * 1000),
+        until_ms=cut_off_ms,
         before_ms=max(_window_ms(run)[1] for run in closed),
     )
+    releases = _releases(engine, cut_off_ms)
+    quanta = {run.number: run.quantum_per_hour for run in closed}
     parts = []
     for run in sorted(closed, key=lambda run: run.starts_on):
-        touched = _touched(engine, run, arrived, inputs)
-        if not touched.is_empty():
-            parts.append(_of_period(engine, run, touched, inputs, quantum_per_hour))
+        touched, released = _touched(engine, run, arrived, inputs), releases.get(run.period, {})
+        if released or not touched.is_empty():
+            further = _of_period(engine, run, (touched, released), inputs, quanta)
+            parts.append(_in_quanta(further, run, quanta, quantum_per_hour))
     return _together([part for part in parts if part.lines.height])
 
 
+Released = Mapping[int, Release]
+"""Held lines to be billed after all, by the line's id."""
+
+
+def _releases(engine: Engine, cut_off_ms: int) -> dict[str, Released]:
+    """Return what was released by the cut-off, by the period incurred."""
+    with engine.connect() as connection:
+        pending = ledger.pending_releases(connection)
+    return {
+        period: {release.line_id: release for release in releases if release.at_ms <= cut_off_ms}
+        for period, releases in pending.items()
+    }
+
+
 def _of_period(
-    engine: Engine, run: Run, touched: pl.DataFrame, inputs: Inputs, quantum_per_hour: int
+    engine: Engine, run: Run, new: tuple[pl.DataFrame, Released], inputs: Inputs, quanta: Mapping[str, int]
 ) -> Adjustments:
+    """Compare what stands of a period with what it comes to by now, in quanta of all runs alike."""
+    touched, released = new
     standing, shares = ledger.standing_lines(engine, run.period)
     # An application that is no longer billed stays billed in the periods in which it was.
     now = collect(engine, _period(run), inputs.cut_off, also=set(standing["application"]))
-    people = _people(touched, now, standing, shares)
+    is_released = pl.col("line_id").is_in(list(released))
+    people = _people(touched, now, standing, shares) | set(standing.filter(is_released)["person_id"])
     standing = standing.filter(pl.col("person_id").is_in(list(people)))
-    fresh = _fresh(now.of_people(people), run)
-    further = corrections(standing, shares.join(standing, on="line_id", how="semi"), *fresh)
-    if further.lines.height and run.quantum_per_hour != quantum_per_hour:
+    common = _common(quanta)
+    fresh, fresh_shares = _fresh(now.of_people(people), run)
+    further = corrections(
+        standing.with_columns(pl.col("quantity") * common // pl.col("run").replace_strict(quanta)),
+        shares.join(standing, on="line_id", how="semi"),
+        fresh.with_columns(pl.col("quantity") * (common // run.quantum_per_hour)),
+        fresh_shares,
+        renewed=released,
+    )
+    reasons = _reasons(touched, now)
+    lines = _noted(_free(further.lines, released), standing, (reasons, released), run, inputs.period.name)
+    return Adjustments(lines, further.shares, _late(touched, lines, further.shares, run), [run.period])
+
+
+def _free(lines: pl.DataFrame, released: Released) -> pl.DataFrame:
+    """Let what replaces a released line be billed: its reversal takes nothing back that was billed."""
+    is_free = (pl.col("kind") != "reversal") & pl.col("original_line_id").is_in(list(released))
+    return lines.with_columns(review=pl.when(~is_free.fill_null(value=False)).then("review"))
+
+
+def _common(quanta: Mapping[str, int]) -> int:
+    return lcm(*quanta.values())
+
+
+def _in_quanta(part: Adjustments, run: Run, quanta: Mapping[str, int], quantum_per_hour: int) -> Adjustments:
+    """Count the lines in the quanta of the run that books them, if that is exact: the amounts stay."""
+    common = _common(quanta)
+    exact = pl.col("quantity") * quantum_per_hour
+    wrong = part.lines.filter(exact % common != 0)
+    if not wrong.is_empty():
         raise Problem(
-            f"run {run.number} must be corrected and counts {run.quantum_per_hour} quanta an hour, "
-            f"this draft {quantum_per_hour}",
+            f"run {run.number} must be corrected by {wrong['quantity'][0]} / {common} hours, which are no "
+            f"whole number of the {quantum_per_hour} quanta an hour of this draft",
             f"draft with a target like {run.target}",
         )
-    reasons = _reasons(touched, now)
-    lines = _noted(further.lines, standing, reasons, run, inputs.period.name)
-    return Adjustments(lines, further.shares, _late(touched, lines, further.shares, run), [run.period])
+    return replace(part, lines=part.lines.with_columns(quantity=exact // common))
 
 
 # --- Who is touched ----------------------------------------------------------------------------------------
@@ -116,14 +166,22 @@ def _period(run: Run) -> Period:
 
 
 def _curable(engine: Engine, run: Run, inputs: Inputs) -> pl.DataFrame:
-    """List exceptions of a closed run whose cause is gone: a project is known, an account has a person."""
+    """List exceptions of a closed run whose cause may be gone: a project is known, an account has a person.
+
+    One of whom it is not sure is listed too: if nothing has changed, no line comes of it.
+    """
     exceptions = ledger.exceptions_of(engine, run.number).drop_nulls("session")
     newest = run.totals.get("newest_rate") or 0
     has_new_rates = not inputs.tariff.rates.filter(pl.col("rate_id") > newest).is_empty()
+    known_presets = run.totals.get("newest_preset") or 0
+    has_new_presets = not inputs.tariff.presets.filter(pl.col("preset") > known_presets).is_empty()
     is_known = pl.col("person_id").is_not_null() & ~pl.col("shared")
     cured = (
         ((pl.col("kind") == "unknown_person") & is_known)
         | ((pl.col("kind") == "no_rate") & has_new_rates)
+        | pl.col("kind").is_in(["no_conversion", "no_account", "not_a_member"])
+        | ((pl.col("kind") == "unassigned") & has_new_presets)
+        | pl.col("kind").is_in(UNSURE)
         | _is_outdated(engine, run, exceptions, inputs)
     )
     return exceptions.filter(cured).select(
@@ -177,6 +235,7 @@ def _fresh(inputs: Inputs, run: Run) -> tuple[pl.DataFrame, pl.DataFrame]:
         run.quantum_per_hour,
         run.overlap_policy,
         newest_rate=run.totals.get("newest_rate"),
+        charge_to=str(run.policy_document.get("charge_to", "project")),
     )
     charges = charges_of(inputs, inputs.stated(policy), policy, terms)
     return charges.lines, charges.shares
@@ -190,16 +249,22 @@ def _reasons(touched: pl.DataFrame, now: Inputs) -> dict[int, str]:
 
 
 def _noted(
-    lines: pl.DataFrame, standing: pl.DataFrame, reasons: dict[int, str], run: Run, billed_in: str
+    lines: pl.DataFrame,
+    standing: pl.DataFrame,
+    why: tuple[dict[int, str], Released],
+    run: Run,
+    billed_in: str,
 ) -> pl.DataFrame:
     """Say on each line what it corrects, both periods, and why."""
+    reasons, released = why
     originals = {row["line_id"]: f"line {row['line']} of run {row['run']}" for row in standing.to_dicts()}
     verbs = {"reversal": "reverses", "replacement": "replaces"}
     notes = []
     for kind, original, person in lines.select("kind", "original_line_id", "person_id").iter_rows():
         what = f"{verbs[kind]} {originals[original]}" if kind in verbs else "not billed before"
-        why = reasons.get(person, "late evidence")
-        notes.append(f"{what}: used in {run.period}, billed in {billed_in}, {why}")
+        told = [f"held line released: {released[original].reason}"] if original in released else []
+        told += [reasons[person]] if person in reasons else [] if told else ["late evidence"]
+        notes.append(f"{what}: used in {run.period}, billed in {billed_in}, {' and '.join(told)}")
     return lines.with_columns(note=pl.Series(notes, dtype=pl.String), period=pl.lit(run.period))
 
 

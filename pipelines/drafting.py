@@ -10,7 +10,8 @@ from typing import Any
 import polars as pl
 from sqlalchemy import Connection, Engine
 
-from pipelines import adjusting, rating
+from pipelines import adjusting, budgets, rating, settling
+from pipelines.acting import find_actor
 from warehouse import evidence, frames, ledger, store
 from warehouse.errors import Problem
 from warehouse.ledger import Review, Run
@@ -23,18 +24,24 @@ LINE_KEY = (
 )  # fmt: skip
 """What makes a line of a new draft the same one as a line of the draft before."""
 
+DAY_MS = 86_400_000
+
 Keyed = tuple[tuple[Any, ...], Review]
 
 
 @dataclass(frozen=True)
 class Order:
-    """What is asked for: which period, for which accounting target, by whom, with which cut-off."""
+    """What is asked for: which period, for which accounting target, by whom, with which cut-off.
+
+    A showback run is shown to its payers alone, and never exported.
+    """
 
     period: str
     target: str
     quantum_per_hour: int
     actor: str
     now_ms: int
+    showback: bool = False
 
 
 @dataclass(frozen=True)
@@ -51,11 +58,12 @@ def draft(engine: Engine, order: Order) -> str:
     """Make a draft and write it; see `billing.draft`."""
     period, now = rating.find_period(engine, order.period), datetime.fromtimestamp(order.now_ms / 1000, UTC)
     with engine.connect() as connection:
+        find_actor(connection, order.actor).require_staff(f"draft period {period.name}")
         _refuse_settled(ledger.standing_run(connection, period.id), period.name)
         chain = ledger.closed_runs(connection)
     rating.refuse_unfinished(engine, period, now)
-    policy, overlap = _billing_policy(engine, order)
-    terms = Terms(period.starts_on, period.ends_on, order.quantum_per_hour, overlap)
+    policy, document = _billing_policy(engine, order)
+    terms = terms_of(period, order.quantum_per_hour, document)
     made = _make(engine, rating.collect(engine, period, now), policy, terms, chain)
     made.values.update(
         status="draft",
@@ -64,6 +72,8 @@ def draft(engine: Engine, order: Order) -> str:
         prepared_ms=order.now_ms,
         cut_off_ms=order.now_ms,
         previous_digest=chain[-1].digest if chain else None,
+        showback=order.showback,
+        review_until_ms=review_until_ms(document, order.now_ms),
     )
     with store.writing(engine) as connection:
         ledger.serialize(connection)
@@ -80,14 +90,30 @@ def _refuse_settled(run: Run | None, period: str) -> None:
         raise Problem(f"run {run.number} of period {period} is approved", "close it, or void it first")
 
 
-def _billing_policy(engine: Engine, order: Order) -> tuple[Policy, str]:
-    """Return the newest billing policy and its overlap policy; where there is none, record the defaults."""
+def terms_of(period: rating.Period, quantum_per_hour: int, document: Mapping[str, Any]) -> Terms:
+    """Return what a run of a period fixes, by the document of its billing policy."""
+    return Terms(
+        period.starts_on,
+        period.ends_on,
+        quantum_per_hour,
+        str(document.get("overlap", "union")),
+        charge_to=str(document.get("charge_to", "project")),
+    )
+
+
+def review_until_ms(document: Mapping[str, Any], now_ms: int) -> int | None:
+    """Return until when the managers' signatures are waited for: `review_days` from now; None: for good."""
+    days = int(document.get("review_days", 0))
+    return now_ms + days * DAY_MS if days else None
+
+
+def _billing_policy(engine: Engine, order: Order) -> tuple[Policy, Mapping[str, Any]]:
+    """Return the newest billing policy, and its whole document; where there is none, record the defaults."""
     with store.writing(engine) as connection:
         newest = evidence.newest_policy(connection, "billing")
         if newest is None:
             evidence.add_policy_version(connection, "billing", Policy().document(), order.actor, order.now_ms)
-    overlap = newest.document.get("overlap", "union") if newest else "union"
-    return frames.policy(engine, "billing"), str(overlap)
+    return frames.policy(engine, "billing"), newest.document if newest else {}
 
 
 def _make(engine: Engine, inputs: rating.Inputs, policy: Policy, terms: Terms, chain: list[Run]) -> Draft:
@@ -104,7 +130,9 @@ def _make(engine: Engine, inputs: rating.Inputs, policy: Policy, terms: Terms, c
     usage = charges.lines.with_columns(period=pl.lit(inputs.period.name))
     lines = _appended(usage, further.lines, usage.height)
     shares = _appended(charges.shares, further.shares, usage.height)
-    exceptions = pl.concat([charges.unbilled, further.late, _clock_flags(inputs, charges.shares)])
+    exceptions = pl.concat(
+        [charges.unbilled, charges.notices, further.late, _clock_flags(inputs, charges.shares)]
+    )
     values = {
         "quantum_per_hour": terms.quantum_per_hour,
         "overlap_policy": terms.overlap,
@@ -118,6 +146,7 @@ def _make(engine: Engine, inputs: rating.Inputs, policy: Policy, terms: Terms, c
             "control": rating.control_totals(inputs, lines, shares),
             "exceptions": dict(exceptions.group_by("kind").len().sort("kind").iter_rows()),
             "newest_rate": inputs.tariff.rates["rate_id"].max() or 0,
+            "newest_preset": inputs.tariff.presets["preset"].max() or 0,
             "calendar_digest": rating.calendar_digest(engine),
             "words": rating.words(engine, lines),
         },
@@ -162,24 +191,32 @@ def _write(connection: Connection, engine: Engine, period: rating.Period, made: 
     version = made.values.pop("policy_version")
     values = made.values | {"policy_version_id": ledger.policy_version_id(connection, version)}
     kept: list[Keyed] = []
+    settled: settling.Settled = {}
     if before is None:
         number = ledger.new_number(connection, period.name, period.id)
         run_id = ledger.add_run(connection, {**values, "number": number, "fiscal_period_id": period.id})
     else:
         number, run_id = before.number, before.id
-        kept = _reviews_by_key(connection, engine, before)
-        values["status"] = "review" if kept else "draft"
+        kept, settled = (
+            _reviews_by_key(connection, engine, before),
+            settling.settled_before(connection, before),
+        )
+        values["status"] = before.status
         ledger.delete_lines(connection, run_id)
         ledger.replace_run(connection, run_id, values)
     ledger.write_lines(connection, run_id, _complete(made.lines), made.shares)
     ledger.write_exceptions(connection, run_id, made.exceptions)
     dropped = _restore_reviews(connection, run_id, made, kept)
+    budgets.note(connection, ledger.find_run(connection, number))
+    dropped_settlements = settling.restore(connection, run_id, settled)
     detail = {
         "target": values["target"],
         "cut_off_ms": values["cut_off_ms"],
         "amount_minor": values["totals"]["amount_minor"],
         "input_digest": values["input_digest"],
         "reviews_dropped": dropped,
+        "settlements_dropped": dropped_settlements,
+        "showback": values["showback"],
     }
     ledger.record_event(
         connection, values["prepared_by"], "billing draft", number, detail, values["prepared_ms"]
@@ -210,11 +247,18 @@ def refuse_overtaken(connection: Connection, previous_digest: str | None, what: 
 
 
 def _reviews_by_key(connection: Connection, engine: Engine, run: Run) -> list[Keyed]:
-    """Return a draft's acts of review with what their lines are."""
+    """Return a draft's acts of review with what their lines are; but none that a transfer has carried out."""
     keys = {
         line: tuple(key) for line, *key in ledger.lines_of(engine, run.number)["line_id", *LINE_KEY].rows()
     }
-    return [(keys[review.line_id], review) for review in ledger.reviews_of(connection, run.id)]
+    acts: dict[int, list[Review]] = {}
+    for review in ledger.reviews_of(connection, run.id):
+        mine = acts.setdefault(review.line_id, [])
+        if review.action == "transfer":
+            mine.clear()
+        else:
+            mine.append(review)
+    return [(keys[line], review) for line, mine in acts.items() for review in mine]
 
 
 def _restore_reviews(connection: Connection, run_id: int, made: Draft, kept: list[Keyed]) -> list[str]:

@@ -8,12 +8,13 @@ from typing import Any
 import polars as pl
 from sqlalchemy import Connection, Engine
 
-from pipelines import budgets
+from pipelines import budgets, rating
 from pipelines.acting import acting, require_reason, require_status
 from pipelines.transferring import entry_rows, line_stretches
-from warehouse import evidence, frames, ledger
+from warehouse import evidence, ledger
 from warehouse.errors import Problem
 from warehouse.ledger import OPEN, Party, Review, Run
+from warehouse.metrics.charges import Tariff
 from warehouse.projects import Codes, Master
 
 REVIEW_ACTIONS = ("dispute", "accept", "hold", "writeoff")
@@ -76,10 +77,11 @@ def transfer(  # noqa: PLR0913, PLR0917 - which line goes where, by whom, why an
         detail = {"project": to.project, "phase": to.phase, "task": to.task}
         if party.action == "transfer":
             return _refuse_other_target(connection, found, party, detail)
-        sessions = _sessions(engine, found, row)
-        _refuse_target(engine, row, to)
+        sessions, tariff = _sessions(engine, found, row), rating.tariff_of(engine)
+        _refuse_target(tariff, row, to)
         _refuse_moved(connection, found, line, sessions)
-        spans = line_stretches(engine, row, sessions, datetime.fromtimestamp(found.cut_off_ms / 1000, UTC))
+        cut_off = datetime.fromtimestamp(found.cut_off_ms / 1000, UTC)
+        spans = line_stretches(engine, row, sessions, cut_off, tariff)
         why = f"line {line} of run {run} transferred: {reason}"
         fields = ledger.entered_fields(connection, spans["entry"].drop_nulls().to_list())
         rows = entry_rows(spans, to, fields, (actor, why, now_ms))
@@ -126,6 +128,11 @@ def _refuse_other_target(
 def _sessions(engine: Engine, run: Run, row: dict[str, Any]) -> list[int]:
     """Return the sessions that gave a line its time."""
     name = f"line {row['line']} of run {run.number}"
+    if run.policy_document.get("charge_to", "project") != "project":
+        raise Problem(
+            f"{name} is charged to the person's cost center, whatever was entered",
+            "correct the person's place: `process-meter directory import FILE`",
+        )
     if row["kind"] == "reversal":
         raise Problem(f"{name} takes back what was billed", "transfer the line that replaces it")
     shares = ledger.shares_of(engine, run.number).filter(pl.col("line_id") == row["line_id"])
@@ -134,14 +141,11 @@ def _sessions(engine: Engine, run: Run, row: dict[str, Any]) -> list[int]:
     return shares["session"].to_list()
 
 
-def _refuse_target(engine: Engine, row: dict[str, Any], to: Codes) -> None:
+def _refuse_target(tariff: Tariff, row: dict[str, Any], to: Codes) -> None:
     """Refuse a target that would not take the line's time."""
     if to == Codes(*(row[name] for name in Codes._fields)):
         raise Problem(f"line {row['line']} is on project {to.project} already", "name another target")
-    projects, phases, tasks = (
-        frame(engine).collect() for frame in (frames.projects, frames.phases, frames.tasks)
-    )
-    master = Master.of(projects, phases, tasks, frames.project_members(engine).collect())
+    master = Master.of(tariff.projects, tariff.phases, tariff.tasks, tariff.members)
     verdict = master.judge(to, row["day"], row["person_id"])
     if verdict.fault:
         raise Problem(f"line {row['line']} cannot be transferred: {verdict.reason}", verdict.remedy)

@@ -25,6 +25,9 @@ KINDS = {
     "unassigned": Kind(True, "nobody pays for this time until it has a project"),
     "invalid_project": Kind(True, "nobody pays for this time until its project is a known one"),
     "closed_project": Kind(True, "nobody pays for this time until its project is an open one"),
+    "not_a_member": Kind(True, "nobody pays for this time until the person may charge to its project"),
+    "invalid_field": Kind(True, "the project takes no time without this field"),
+    "no_account": Kind(True, "nobody pays for this time until its cost center has an account"),
     "unknown_person": Kind(True, "time of an account that is nobody's is on no line"),
     "no_rate": Kind(True, "time without a price is on no line"),
     "no_conversion": Kind(True, "time whose price cannot be converted is on no line"),
@@ -32,10 +35,8 @@ KINDS = {
     "over_budget": Kind(False, "a budget is a plan: its owner is told"),
     "late": Kind(False, "what arrived late is reversed and replaced on lines of its own"),
     "clock": Kind(False, "durations do not depend on the wall clock"),
-    "overlap": Kind(False, "the overlap policy has decided it"),
-    "cap": Kind(False, "the rate's cap has decided it"),
+    "cap_hit": Kind(False, "the rate's cap has decided it"),
     "below_minimum": Kind(False, "the rate's minimum has decided it"),
-    "preset": Kind(False, "a preset has said which project it is for"),
 }
 """Which kinds of exceptions block the approval of a run, and which only inform."""
 
@@ -173,7 +174,13 @@ def _deal(  # noqa: PLR0913, PLR0917 - what the two acts have in common
         ledger.settle_exceptions(connection, [(row.id, settlement) for row in left])
         if left:
             ledger.start_review(connection, found)
-            detail = {"exceptions": [list(row.key) for row in left], "reason": reason}
+            detail = {
+                "kind": left[0].kind,
+                "exceptions": len(left),
+                "milliseconds": sum(row.milliseconds for row in left),
+                "which": list(left[0].key) if number else None,
+                "reason": reason,
+            }
             ledger.record_event(connection, account, f"billing {_VERBS[word]}", run, detail, now_ms)
     return len(left)
 

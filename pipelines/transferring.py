@@ -12,15 +12,17 @@ from sqlalchemy import Engine
 
 from warehouse import frames
 from warehouse.evidence import ProjectEntryRow
-from warehouse.metrics.local_days import in_ms, session_days
+from warehouse.metrics.assignment import assigned
+from warehouse.metrics.local_days import PLACED, in_ms, session_days
 from warehouse.metrics.project_layer import in_force, lanes
+from warehouse.metrics.tariff import Tariff, Terms
 from warehouse.projects import Codes
 
 DAY = timedelta(days=1)
 
 
 def line_stretches(
-    engine: Engine, line: Mapping[str, Any], sessions: list[int], cut_off: datetime
+    engine: Engine, line: Mapping[str, Any], sessions: list[int], cut_off: datetime, tariff: Tariff
 ) -> pl.DataFrame:
     """Say which stretches of which sessions a line charges, as the project layer was at a cut-off.
 
@@ -34,9 +36,9 @@ def line_stretches(
     Returns
     -------
     pl.DataFrame
-        One row per stretch without a hole and with one entry: session, from_ms, to_ms, entry (null: it was
-        charged without one); ordered by session and time. The stretches hold idle time too: who moves a
-        session's time moves what lies between.
+        One row per stretch without a hole and with one entry: session, from_ms, to_ms, entry (null: a preset
+        has charged it); ordered by session and time. The stretches hold idle time too: who moves a session's
+        time moves what lies between.
     """
     day: date = line["day"]
     start = datetime.combine(day, time(), UTC) - DAY
@@ -48,40 +50,33 @@ def line_stretches(
     entries = frames.project_entries(engine, *window).filter(is_mine, pl.col("created") <= cut_off).collect()
     days = session_days(_extents(facts, known), _placements(engine), day, day + DAY)
     days = days.filter(pl.col("office").eq_missing(line["office"]))
-    pieces = _inside(lanes(known, entries), days)
     spans = entries.select("entry", "session", "instance", in_ms("start"), in_ms("end"))
-    coded = in_force(pieces, spans).join(
-        entries.select("entry", "project", "phase", "task"), on="entry", how="left"
-    )
-    return _whole(_charged(coded, line))
+    entered = in_force(_inside(lanes(known, entries), days), spans)
+    coded = entered.join(entries.select("entry", *Codes._fields), on="entry", how="left")
+    placed = coded.join(days.select("stay", "day", "person_id", "application", *PLACED[:3]), on="stay")
+    charged = assigned(placed, tariff, Terms(day, day + DAY))
+    fits = pl.all_horizontal(pl.col(name).eq_missing(line[name]) for name in Codes._fields)
+    return _whole(charged.filter(fits))
 
 
 def _extents(facts: pl.DataFrame, segments: pl.DataFrame) -> pl.DataFrame:
     """Say from when to when there is evidence of each session, whatever is known of its end."""
     seen = segments.group_by("session").agg(started=pl.col("start").min(), ended=pl.col("end").max())
-    return facts.select("session", "person_id", "application", "office", "zone").join(seen, on="session")
+    return facts.select("session", "person_id", "application", *PLACED).join(seen, on="session")
 
 
 def _placements(engine: Engine) -> pl.DataFrame:
-    return frames.people(engine).select("person_id", "office", "zone", "valid_from").collect()
+    return frames.people(engine).select("person_id", *PLACED, "valid_from").collect()
 
 
 def _inside(segments: pl.DataFrame, days: pl.DataFrame) -> pl.DataFrame:
-    """Keep the segments of the local days: no segment crosses a midnight."""
+    """Keep the segments of the local days, with their `stay`: no segment crosses a midnight."""
     rows = segments.select("session", "lane", in_ms("start"), in_ms("end"))
     return (
-        rows.join(days.select("session", "from_ms", "to_ms"), on="session", maintain_order="left")
+        rows.join(days.select("session", "stay", "from_ms", "to_ms"), on="session", maintain_order="left")
         .filter((pl.col("from_ms") <= pl.col("start_ms")) & (pl.col("start_ms") < pl.col("to_ms")))
-        .select(rows.columns)
+        .select(*rows.columns, "stay")
     )
-
-
-def _charged(coded: pl.DataFrame, line: Mapping[str, Any]) -> pl.DataFrame:
-    """Keep what is on the line's codes; of a session that has no entry for them, what has no entry at all."""
-    fits = pl.all_horizontal(pl.col(name).eq_missing(line[name]) for name in Codes._fields)
-    entered = coded.filter(pl.col("entry").is_not_null() & fits)
-    preset = coded.filter(pl.col("entry").is_null()).join(entered, on="session", how="anti")
-    return pl.concat([entered, preset])
 
 
 def _whole(parts: pl.DataFrame) -> pl.DataFrame:

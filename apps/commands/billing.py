@@ -5,35 +5,62 @@ Who acts is the operating-system identity of whoever runs the command; no option
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
 import typer
 
-from apps.commands import exporting
+from apps.commands import exporting, reviewing
 from apps.commands.options import AsJson, WarehouseUrl, now_ms, opened, print_json
 from apps.identity import operating_system_identity
 
 app = typer.Typer(help="Expense-2-Project: a period from draft to accounting.", no_args_is_help=True)
 
 Run = Annotated[str, typer.Argument(help="Number of the run, e.g. 2026-10/1.")]
-Line = Annotated[int, typer.Argument(min=1, help="Number of the line.")]
 Reason = Annotated[str, typer.Option(help="Why, in words; kept with the line.")]
+
+
+@app.command(epilog="Example: process-meter billing collecting --period 2026-10")
+def collecting(
+    period: Annotated[str, typer.Option(help="Name of a fiscal period that has begun.")],
+    warehouse: WarehouseUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say who is still to be heard of a period, what is unknown, and what its bill comes to so far."""
+    from pipelines.billing import collecting
+
+    with opened(warehouse) as engine:
+        found = collecting(engine, period, now_ms())
+    if as_json:
+        print_json(found)
+        return
+    for line in _completeness(found):
+        typer.echo(line)
 
 
 @app.command(epilog="Example: process-meter billing draft --period 2026-10")
 def draft(
     period: Annotated[str, typer.Option(help="Name of a fiscal period that is over.")],
     target: Annotated[str, typer.Option(help="Where it will be imported; fixes the quantum.")] = "generic",
+    showback: Annotated[
+        bool, typer.Option("--showback", help="Show it to its payers alone: never exported.")
+    ] = False,
     warehouse: WarehouseUrl = None,
+    as_json: AsJson = False,
 ) -> None:
     """Rate a period; replaces an open draft of it."""
     from pipelines.billing import draft
     from pipelines.billing import show as show_run
 
     with opened(warehouse) as engine:
-        run = draft(engine, period, target, operating_system_identity(), now_ms())
-        _summarize(show_run(engine, run))
+        run = draft(engine, period, target, operating_system_identity(), now_ms(), showback=showback)
+        found = show_run(engine, run)
+    if as_json:
+        print_json(found)
+        return
+    _summarize(found)
+    for line in _details(found):
+        typer.echo(line)
 
 
 @app.command(epilog="Example: process-meter billing approve 2026-10/1")
@@ -86,6 +113,8 @@ def show(
         return
     for summary in found["runs"] if run is None else [found]:
         _summarize(summary)
+    for text in _details(found) if run else ():
+        typer.echo(text)
 
 
 @app.command(epilog="Example: process-meter billing verify")
@@ -102,37 +131,113 @@ def verify(warehouse: WarehouseUrl = None) -> None:
     typer.echo("Nothing was changed: every closed run and every audited event is as it was sealed.")
 
 
-def _summarize(summary: Mapping[str, Any]) -> None:
+@app.command(epilog="Example: process-meter billing staff --add 'meridian\\mplum'")
+def staff(
+    add: Annotated[list[str] | None, typer.Option(help="Account to add; may be given again.")] = None,
+    remove: Annotated[
+        list[str] | None, typer.Option(help="Account to take away; may be given again.")
+    ] = None,
+    warehouse: WarehouseUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show or change whose accounts may prepare, approve and close; none: whoever runs the commands."""
+    from pipelines.billing import change_staff
+    from pipelines.billing import staff as staff_of
+
+    with opened(warehouse) as engine:
+        who, now = operating_system_identity(), now_ms()
+        if add or remove:
+            change_staff(engine, who, now, add=tuple(add or ()), remove=tuple(remove or ()))
+        found = staff_of(engine)
+    if as_json:
+        print_json(found)
+        return
+    typer.echo("\n".join(found) or "Nobody is named: whoever runs the commands is billing staff.")
+
+
+# --- In words ----------------------------------------------------------------------------------------------
+
+
+def _money(amounts: Mapping[str, int]) -> str:
     from warehouse.money import format_minor
 
-    def money(amounts: Mapping[str, int]) -> str:
-        shown = (format_minor(amount, currency) for currency, amount in sorted(amounts.items()))
-        return ", ".join(shown) or "nothing"
+    shown = (format_minor(amount, currency) for currency, amount in sorted(amounts.items()))
+    return ", ".join(shown) or "nothing"
 
+
+def _summarize(summary: Mapping[str, Any]) -> None:
+    shown = " (showback)" if summary["showback"] else ""
     typer.echo(
-        f"Run {summary['run']}: {summary['status']}, {summary['lines']:,} lines, "
-        f"billed {money(summary['billed_minor'])}, held {money(summary['held_minor'])}"
+        f"Run {summary['run']}{shown}: {summary['status']}, {summary['lines']:,} lines, "
+        f"billed {_money(summary['billed_minor'])}, held {_money(summary['held_minor'])}"
     )
     for kind, count in summary["exceptions"].items():
         typer.echo(f"    {kind.replace('_', ' ')}: {count:,}")
 
 
-def _mount(action: str, text: str) -> None:
-    """Give the command line one act of review."""
+def _details(found: Mapping[str, Any]) -> Iterator[str]:
+    """Say what a run would come to otherwise, what it waits for, and who has signed."""
+    totals = found["totals"]
+    for name, words in (("buffer_0", "with buffer 0"), ("buffer_t", "with buffer T")):
+        if name in totals:
+            yield f"    {words}: {_money(totals[name]['amount_minor'])}"
+    for name, total in sorted(totals.get("overlaps", {}).items()):
+        yield f"    overlap policy {name}: {_money(total['amount_minor'])}"
+    for state, counts in found["exceptions_by_state"].items():
+        if counts:
+            yield f"    {state}: {_kinds(counts)}"
+    if found["status"] in ("draft", "review"):
+        yield from _waits(found)
+    yield from _budgets(found)
 
-    def act(run: Run, line: Line, reason: Reason, warehouse: WarehouseUrl = None) -> None:
-        from pipelines.billing import review
 
-        with opened(warehouse) as engine:
-            review(engine, run, line, action, operating_system_identity(), reason, now_ms())
-        typer.echo(f"Run {run}, line {line}: {action}.")
-
-    example = f'Example: process-meter billing {action} 2026-10/1 12 --reason "asked for the contract"'
-    command: Callable[..., None] = act
-    app.command(action, help=text, epilog=example)(command)
+def _kinds(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} {kind.replace('_', ' ')}" for kind, count in counts.items())
 
 
-_mount("dispute", "Dispute a line of a draft.")
-_mount("accept", "Accept a line of a draft; settles a dispute.")
-_mount("hold", "Keep a line out of this run's bill.")
-_mount("writeoff", "Give up a line's amount.")
+def _waits(found: Mapping[str, Any]) -> Iterator[str]:
+    if found["blocking"]:
+        yield f"    to be settled or waived: {_kinds(found['blocking'])}"
+    for word in ("disputed", "transferred"):
+        if found[f"{word}_lines"]:
+            yield f"    {word} lines: {', '.join(map(str, found[f'{word}_lines']))}"
+    for row in found["sign_offs"]:
+        if row["state"] != "not needed":
+            by = f" by {row['by']}" if row["by"] else ""
+            yield f"    project {row['project']}: {row['state']}{by}"
+    if found["review_until"]:
+        yield f"    signatures are waited for until {found['review_until']}"
+
+
+def _budgets(found: Mapping[str, Any]) -> Iterator[str]:
+    for row in found["budgets"]:
+        for name, words in (("budget", "budget"), ("limit", "not-to-exceed amount")):
+            left = row[f"{name}_left_minor"]
+            if left is not None:
+                yield f"    project {row['project']}: {_money({row['currency']: left})} of its {words} left"
+
+
+def _completeness(found: Mapping[str, Any]) -> Iterator[str]:
+    agents, sessions = found["agents"], found["sessions"]
+    over = "is over" if found["is_over"] else f"lasts until {found['over_at']}"
+    yield f"Period {found['period']}: {found['status']}; it {over}"
+    yield (
+        f"    agents: {agents['in_force']:,}, of which {agents['out']:,} are still out and "
+        f"{agents['with_backlog']:,} have a backlog"
+    )
+    yield (
+        f"    sessions: {sessions['all']:,}, of which {sessions['open']:,} are open and "
+        f"{sessions['provisional']:,} provisional"
+    )
+    hours = (f"{found[name]:,.2f}" for name in ("unknown_hours", "silent_hours"))
+    yield "    hours unknown: {}; of silent machines: {}".format(*hours)
+    for name in ("session_coverage", "fleet_coverage"):
+        share = found[name]
+        yield f"    {name.replace('_', ' ')}: {'nothing to cover' if share is None else f'{share:.1%}'}"
+    yield f"    certain: {_money(found['lower_bound']['amount_minor'])}"
+    yield f"    at most: {_money(found['upper_bound']['amount_minor'])}"
+    for row in found["exceptions"]:
+        yield f"    to be expected: {row['count']:,} {row['kind'].replace('_', ' ')}"
+
+
+reviewing.mount(app)

@@ -58,7 +58,7 @@ def tables(plan: Plan, staff: list[Person], watched: pl.DataFrame) -> Tables:
         "policy": policies.policies(),
         "policy_version": policies.versions(plan),
         "client": projects.clients(),
-        "project": projects.projects(plan, COST_CENTER_ID),
+        "project": projects.projects(plan, COST_CENTER_ID, _managers(staff)),
         "phase": projects.phases(),
         "task": projects.tasks(),
         "entitlement": entitlements.entitlements(plan),
@@ -190,6 +190,15 @@ def _client_devices(staff: list[Person]) -> pl.DataFrame:
         {"id": [p.id for p in remote], "name": [p.host for p in remote]},
         schema={"id": pl.Int64, "name": pl.String},
     )
+
+
+def _managers(staff: list[Person]) -> dict[str, list[int]]:
+    """List the project managers of each office."""
+    found: dict[str, list[int]] = {}
+    for person in staff:
+        if person.department == "PMO" and person.valid_to is None:
+            found.setdefault(person.office.code, []).append(person.id)
+    return found
 
 
 def _lead(staff: list[Person]) -> int | None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import cycle
 
 import polars as pl
 
@@ -13,6 +15,7 @@ from pipelines.sample.products import APPLICATION_ID
 
 RATE_AUTHOR = "service:sample-rates"
 RATE_SCALE = 10_000
+CENTS = 100
 YEARLY_RISE = 1.03
 
 CLIENTS = {
@@ -94,6 +97,20 @@ INVALID_NUMBERS = ("0117", "117-01", "0402-1", "ISARWINKEL", "0999-00")
 """What people type when the list is not at hand."""
 
 
+AGREED = {
+    # budget and not-to-exceed amount, in the project's major unit, over its life
+    "0126-01": (4_500, 8_000),
+    "0130-00": (20_000, 25_000),
+    "0140-00": (6_000, None),
+    "0204-01": (2_000, 60_000),
+    "0301-01": (30_000, None),
+    "0305-00": (3_000, 3_500),
+    "0402-01": (25_000, 40_000),
+    "9100-02": (3_000, None),
+}
+"""What was agreed with the payer: some projects are beyond it, most are far from it."""
+
+
 def is_open(project: Project, month: int) -> bool:
     """Whether a project takes time in a month, counted from the current one."""
     return project.from_month <= month and (project.to_month is None or month < project.to_month)
@@ -106,8 +123,17 @@ def clients() -> pl.DataFrame:
     )
 
 
-def projects(plan: Plan, cost_center_id: dict[str, int]) -> pl.DataFrame:
-    """Return one row per project."""
+def projects(
+    plan: Plan, cost_center_id: dict[str, int], managers: Mapping[str, Sequence[int]] | None = None
+) -> pl.DataFrame:
+    """Return one row per project.
+
+    Parameters
+    ----------
+    managers
+        By office, the people who manage its clients' projects in turn; None: nobody does.
+    """
+    budget, limit = zip(*(AGREED.get(p.number, (None, None)) for p in PROJECTS), strict=True)
     return pl.DataFrame(
         {
             "id": list(PROJECT_ID.values()),
@@ -121,8 +147,17 @@ def projects(plan: Plan, cost_center_id: dict[str, int]) -> pl.DataFrame:
             "chargeable": [p.chargeable for p in PROJECTS],
             "opened_on": [add_months(plan.month, p.from_month).isoformat() for p in PROJECTS],
             "closed_on": pl.Series([_closed_on(plan, p) for p in PROJECTS], dtype=pl.String),
+            "manager_id": pl.Series(_managers(managers or {}), dtype=pl.Int64),
+            "budget_minor": pl.Series(budget, dtype=pl.Int64) * CENTS,
+            "not_to_exceed_minor": pl.Series(limit, dtype=pl.Int64) * CENTS,
         }
     )
+
+
+def _managers(managers: Mapping[str, Sequence[int]]) -> list[int | None]:
+    """Give the clients' projects of each office to its managers in turn."""
+    turns = {office: cycle(people) for office, people in managers.items() if people}
+    return [next(turns[p.office]) if p.payer in CLIENTS and p.office in turns else None for p in PROJECTS]
 
 
 def _tax_code(project: Project) -> str | None:

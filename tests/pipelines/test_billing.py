@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from billing_cases import session
-from billing_warehouse import billed_hours, hour, ms, on, organize, price, use
+from billing_warehouse import billed_hours, hour, ms, on, organize, price, use, waive_all
 from sqlalchemy import Engine
 
 from pipelines import billing, exporting
@@ -22,6 +22,7 @@ SEPTEMBER, OCTOBER, NOVEMBER = (ms(f"2026-{month}-02 12:00") for month in (10, 1
 
 def close(engine: Engine, period: str, now_ms: int) -> str:
     run = billing.draft(engine, period, "generic", "pat", now_ms)
+    waive_all(engine, run, now_ms)
     billing.approve(engine, run, "ann", now_ms)
     billing.close(engine, run, "ann", now_ms)
     return run
@@ -211,7 +212,9 @@ def test_a_disputed_line_blocks_the_approval_until_it_is_settled(engine: Engine)
     billed_hours(engine, ["2026-09-07", "2026-09-08"])
     run = billing.draft(engine, "2026-09", "generic", "pat", SEPTEMBER)
     billing.review(engine, run, 2, "dispute", "ada", "not mine", SEPTEMBER)
-    with pytest.raises(Problem, match="run 2026-09/1 has disputed lines: 2; accept, hold or write off"):
+    with pytest.raises(
+        Problem, match="run 2026-09/1 has disputed lines: 2; accept, hold, write off or transfer"
+    ):
         billing.approve(engine, run, "ann", SEPTEMBER)
     billing.review(engine, run, 2, "accept", "pm", "it was", SEPTEMBER)
     billing.approve(engine, run, "ann", SEPTEMBER)
@@ -259,7 +262,9 @@ def test_each_status_allows_what_it_allows(engine: Engine) -> None:
     billing.close(engine, run, "ann", SEPTEMBER)
     with pytest.raises(Problem, match="period 2026-09 is closed by run 2026-09/1"):
         billing.draft(engine, "2026-09", "generic", "pat", SEPTEMBER)
-    with pytest.raises(Problem, match="is closed; only a run that is not closed can be void"):
+    with pytest.raises(
+        Problem, match="is closed; it stays as it is: what was wrong is reversed and replaced"
+    ):
         billing.void(engine, run, "ann", "oops", SEPTEMBER)
     with pytest.raises(Problem, match="is closed; only an approved run"):
         billing.close(engine, run, "ann", SEPTEMBER)
@@ -579,9 +584,7 @@ def test_a_run_in_another_quantum_is_neither_corrected_nor_exported_as_if_it_wer
         exporting.export(engine, run, "generic", tmp_path / "out.csv", "ann", OCTOBER)
     use(engine, hour(11, "2026-09-08"), received="2026-10-20 08:00")
     on(engine, 11, "A", at_="2026-09-08 09:00", created="2026-10-20 08:00")
-    with pytest.raises(
-        Problem, match="counts 60 quanta an hour, this draft 1000; draft with a target like clock"
-    ):
+    with pytest.raises(Problem, match="by -1000 / 60 hours, which are no whole number of the 1000 quanta"):
         billing.draft(engine, "2026-10", "generic", "pat", OCTOBER)
 
 
@@ -600,4 +603,12 @@ def test_a_closed_run_that_vanishes_is_missed(engine: Engine) -> None:
     close(engine, "2026-10", OCTOBER)
     with store.writing(engine) as connection:
         connection.execute(sa.text("UPDATE billing_run SET status = 'void' WHERE number = '2026-09/1'"))
-    assert billing.verify(engine) == ["run 2026-10/1: the run that it follows in the chain is not there"]
+    assert billing.verify(engine) == ["run 2026-09/1: it was closed, and its status says 'void'"]
+    with store.writing(engine) as connection:
+        connection.execute(
+            sa.text("UPDATE billing_run SET digest = NULL, closed_ms = NULL WHERE status = 'void'")
+        )
+    assert billing.verify(engine) == [
+        "run 2026-10/1: the run that it follows in the chain is not there",
+        "run 2026-09/1: audit event 3 says that it was closed, and it is not there",
+    ]

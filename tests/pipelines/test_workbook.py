@@ -10,7 +10,7 @@ import openpyxl
 import pytest
 import sqlalchemy as sa
 from billing_cases import at, session
-from billing_warehouse import billed_hours, hour, ms, on, organize, price, use
+from billing_warehouse import billed_hours, hour, ms, on, organize, price, use, waive_all
 from sqlalchemy import Engine
 
 from pipelines import billing
@@ -54,6 +54,7 @@ def _close(engine: Engine, period: str, now: int, hold: int | None = None) -> st
     run = billing.draft(engine, period, "generic", "pat", now)
     if hold:
         billing.review(engine, run, hold, "hold", "pm", "ask the client", now)
+    waive_all(engine, run, now)
     billing.approve(engine, run, "ann", now)
     billing.close(engine, run, "ann", now)
     return run

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 import sqlalchemy as sa
 from billing_cases import session
-from billing_warehouse import billed_hours, hour, ms, on, organize, use
+from billing_warehouse import billed_hours, hour, ms, on, organize, use, waive_all
 from sqlalchemy import Engine
 
 from pipelines import billing
@@ -64,6 +64,7 @@ def bill(engine: Engine) -> Engine:
 
 def _close(engine: Engine, period: str, now: int) -> str:
     run = billing.draft(engine, period, "generic", "pat", now)
+    waive_all(engine, run, now)
     billing.approve(engine, run, "ann", now)
     billing.close(engine, run, "ann", now)
     return run

@@ -26,6 +26,8 @@ from warehouse.ledger.links import seal
 from warehouse.ledger.parties import (
     Party,
     billing_staff,
+    managed_projects,
+    manager_accounts,
     party_of,
     person_behind,
     requires_separation,
@@ -94,6 +96,8 @@ __all__ = [
     "line_id",
     "lines_in",
     "lines_of",
+    "managed_projects",
+    "manager_accounts",
     "move",
     "named_people",
     "new_number",

@@ -76,6 +76,25 @@ def person_behind(connection: Connection, account: str) -> int | None:
     return connection.scalar(query)
 
 
+def managed_projects(connection: Connection, person_id: int | None) -> tuple[str, ...]:
+    """Return the numbers of the projects that a person manages, in order; nobody (None) manages none."""
+    if person_id is None:
+        return ()
+    query = sa.select(_project.c.number).where(_project.c.manager_id == person_id)
+    return tuple(sorted(str(number) for number in connection.scalars(query)))
+
+
+def manager_accounts(connection: Connection) -> dict[str, str]:
+    """Return an account of the manager of each project that has one, by the project's number."""
+    query = (
+        sa.select(_project.c.number, _account.c.name)
+        .join(_account, _account.c.person_id == _project.c.manager_id)
+        .where(~_account.c.shared)
+        .order_by(_account.c.id.desc())
+    )
+    return {str(number): str(name) for number, name in connection.execute(query)}
+
+
 def billing_staff(connection: Connection) -> tuple[str, ...]:
     """Return the accounts of the billing staff, in lower case; none: whoever may run the commands is it."""
     named = _settings(connection).get(STAFF) or ()

@@ -10,6 +10,10 @@ from sqlalchemy import Connection
 from warehouse import schema
 
 _line, _release, _run = schema.charge_line, schema.line_release, schema.billing_run
+_period = schema.fiscal_period
+
+
+_COLUMNS = (_release.c.charge_line_id, _release.c.actor, _release.c.reason, _release.c.at_ms)
 
 
 class Release(NamedTuple):
@@ -30,19 +34,29 @@ def add_release(connection: Connection, release: Release) -> None:
 
 def release_of(connection: Connection, line_id: int) -> Release | None:
     """Return the release of a line; None where it is not released."""
-    return next((release for release in _releases(connection, _release.c.charge_line_id == line_id)), None)
+    row = connection.execute(sa.select(*_COLUMNS).where(_release.c.charge_line_id == line_id)).one_or_none()
+    return Release(*row) if row else None
 
 
-def pending_releases(connection: Connection) -> list[Release]:
-    """Return the releases whose line no closed run has booked anew yet, oldest first."""
+def pending_releases(connection: Connection) -> dict[str, list[Release]]:
+    """Return the releases whose line no closed run has booked anew yet, by the period incurred."""
     booked = (
         sa.select(_line.c.original_line_id)
         .join(_run, _run.c.id == _line.c.billing_run_id)
-        .where(
-            (_line.c.kind == "reversal") & (_run.c.status == "closed") & _line.c.original_line_id.is_not(None)
-        )
+        .where((_line.c.kind == "reversal") & (_run.c.status == "closed"))
+        .where(_line.c.original_line_id.is_not(None))
     )
-    return _releases(connection, _release.c.charge_line_id.not_in(booked))
+    query = (
+        sa.select(_period.c.name, *_COLUMNS)
+        .join_from(_release, _line, _line.c.id == _release.c.charge_line_id)
+        .join(_period, _period.c.id == _line.c.fiscal_period_id)
+        .where(_release.c.charge_line_id.not_in(booked))
+        .order_by(_release.c.id)
+    )
+    found: dict[str, list[Release]] = {}
+    for period, *release in connection.execute(query):
+        found.setdefault(period, []).append(Release(*release))
+    return found
 
 
 def reversed_by(connection: Connection, line_id: int) -> str | None:
@@ -55,9 +69,3 @@ def reversed_by(connection: Connection, line_id: int) -> str | None:
         )
     )
     return connection.scalar(query)
-
-
-def _releases(connection: Connection, condition: sa.ColumnElement[bool]) -> list[Release]:
-    columns = (_release.c.charge_line_id, _release.c.actor, _release.c.reason, _release.c.at_ms)
-    query = sa.select(*columns).where(condition).order_by(_release.c.id)
-    return [Release(*row) for row in connection.execute(query)]

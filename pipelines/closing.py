@@ -1,0 +1,230 @@
+"""The end of a billing run: approved by somebody else, closed for good, or void; and held lines released."""
+
+from __future__ import annotations
+
+import polars as pl
+from sqlalchemy import Connection, Engine
+
+from pipelines import budgets, drafting, rating, settling, signing_off
+from pipelines.acting import Actor, acting, require_reason, require_status
+from warehouse import evidence, frames, ledger
+from warehouse.errors import Problem
+from warehouse.ledger import OPEN, Release, Run
+from warehouse.metrics import tie_out
+from warehouse.money import amount_minor_expr
+
+CORRECT = (
+    "it stays as it is: what was wrong is reversed and replaced by the next period's draft "
+    "(`process-meter billing draft`), a held line is billed by `process-meter billing release`, "
+    "and what was imported wrongly is exported anew"
+)
+
+# --- Approve -----------------------------------------------------------------------------------------------
+
+
+def approve(engine: Engine, run: str, actor: str, now_ms: int) -> None:
+    """Approve a draft: another identity than its preparer's and the authors of its rates.
+
+    Raises
+    ------
+    Problem
+        The run is in another status; the actor is not of the billing staff, or prepared it, wrote one of its
+        rates or waived what blocked it (as far as the separation of duties goes, see `separation`); a line is
+        disputed or was transferred; an exception that blocks is open; a project with a manager is not signed
+        and the deadline has not passed; or the lines do not sum to what the draft says.
+    """
+    with acting(engine, run, actor) as (connection, found, who):
+        who.require_staff(f"approve run {run}")
+        require_status(found, OPEN, "only a draft can be approved")
+        drafting.refuse_overtaken(connection, found.previous_digest, f"run {run}")
+        lines = ledger.lines_of(engine, run)
+        rules = separation(connection)
+        _refuse_involved(connection, engine, found, lines, who, rules)
+        _refuse_marked(connection, found)
+        budgets.note(connection, found)
+        settling.refuse_open(connection, found)
+        signing_off.refuse_unsigned(connection, found, now_ms)
+        check_lines(found, lines, ledger.shares_of(engine, run))
+        ledger.move(connection, found, "approved", approved_by=actor, approved_ms=now_ms)
+        detail = {
+            "amount_minor": billed_amounts(lines),
+            "separation_of_duties": "author" in rules,
+            "unsigned": sorted(signing_off.waiting(connection, found)),
+        }
+        ledger.record_event(connection, actor, "billing approve", run, detail, now_ms)
+
+
+def separation(connection: Connection) -> frozenset[str]:
+    """Say whom the separation of duties keeps from approving: `author` (preparer, rate editor), `waiver`.
+
+    The stricter one wins: the billing policy relaxes it with `separation_of_duties = false`, unless the
+    organization's setting of the same name is true. Who waived an exception that blocked may approve, unless
+    the policy says `waiver_may_approve = false`.
+    """
+    policy = evidence.newest_policy(connection, "billing")
+    document = policy.document if policy else {}
+    is_strict = document.get("separation_of_duties", True) or ledger.requires_separation(connection)
+    found = {"author"} if is_strict else set()
+    return frozenset(found | ({"waiver"} if document.get("waiver_may_approve", True) is False else set()))
+
+
+def _refuse_involved(  # noqa: PLR0913, PLR0917 - who approves what, of which lines, by which rules
+    connection: Connection, engine: Engine, run: Run, lines: pl.DataFrame, who: Actor, rules: frozenset[str]
+) -> None:
+    remedy = "let somebody else approve it, or relax separation_of_duties in the billing policy"
+    if "author" in rules:
+        if _same(run.prepared_by, who):
+            raise Problem(f"{who.name} prepared run {run.number} and cannot approve it", remedy)
+        used = lines["rate_id"].drop_nulls().unique().to_list()
+        authors = (
+            frames.rates(engine).filter(pl.col("rate_id").is_in(used)).select("rate_id", "author").collect()
+        )
+        for rate, author in authors.iter_rows():
+            if _same(author, who):
+                raise Problem(
+                    f"{who.name} wrote rate version {rate} of run {run.number} and cannot approve it", remedy
+                )
+    if "waiver" in rules:
+        _refuse_waiver(connection, run, who)
+
+
+def _refuse_waiver(connection: Connection, run: Run, who: Actor) -> None:
+    for row in ledger.exceptions_in(connection, run.id):
+        if row.settled_by and settling.kind_of(row.kind).blocks and _same(row.settled_by, who):
+            raise Problem(
+                f"{who.name} {row.settlement} exception {row.number} of run {run.number} and cannot approve",
+                "let somebody else approve it, or allow it with waiver_may_approve in the billing policy",
+            )
+
+
+def _same(name: str, who: Actor) -> bool:
+    return name.strip().casefold() == who.name.strip().casefold()
+
+
+def _refuse_marked(connection: Connection, run: Run) -> None:
+    for action, what, remedy in (
+        ("dispute", "has disputed lines", "accept, hold, write off or transfer each of them first"),
+        ("transfer", "has transferred lines", "draft the period again, so that they are where they belong"),
+    ):
+        lines = ledger.lines_in(connection, run.id, action)
+        if lines:
+            shown = ", ".join(str(line) for line in lines[:10]) + (", ..." if len(lines) > 10 else "")
+            raise Problem(f"run {run.number} {what}: {shown}", remedy)
+
+
+def check_lines(run: Run, lines: pl.DataFrame, shares: pl.DataFrame) -> None:
+    """Check stored lines against each other and against the draft's totals.
+
+    Raises
+    ------
+    Problem
+        The tie-out fails, an amount is not rate x quantity, a line is not the sum of its shares, or the lines
+        do not sum to the run.
+    """
+    tie_out.check(run.totals["tie_out_ms"])
+    priced = amount_minor_expr(
+        pl.col("quantity"), run.quantum_per_hour, pl.col("rate_scaled"), pl.col("currency")
+    )
+    _refuse_lines(run, lines.filter(pl.col("amount_minor") != priced), "is not rate x quantity")
+    kinds = ("active_ms", "pause_ms", "buffer_ms")
+    sums = shares.group_by("line_id").agg(pl.col(name).sum().alias(f"{name}_shared") for name in kinds)
+    traced = lines.join(sums, on="line_id", how="left")
+    differs = [pl.col(name) != pl.col(f"{name}_shared").fill_null(0) for name in kinds]
+    _refuse_lines(run, traced.filter(pl.any_horizontal(differs)), "is not the sum of its sessions")
+    if rating.amounts(lines) != run.totals["amount_minor"]:
+        raise Problem(f"the lines of run {run.number} do not sum to its totals", "draft it again")
+
+
+def _refuse_lines(run: Run, wrong: pl.DataFrame, what: str) -> None:
+    if not wrong.is_empty():
+        raise Problem(f"run {run.number}, line {wrong['line'][0]} {what}", "draft it again")
+
+
+# --- Close, void, release ----------------------------------------------------------------------------------
+
+
+def close(engine: Engine, run: str, actor: str, now_ms: int) -> None:
+    """Close an approved run for good: chain its lines to the run closed before it.
+
+    Of two who close at once one wins; the other is told.
+
+    Raises
+    ------
+    Problem
+        The run is in another status, another run was closed since the draft was made, or the actor is not of
+        the billing staff.
+    """
+    with acting(engine, run, actor) as (connection, found, who):
+        who.require_staff(f"close run {run}")
+        require_status(found, ("approved",), "only an approved run can be closed")
+        drafting.refuse_overtaken(connection, found.previous_digest, f"run {run}")
+        sealing = ledger.sealing(connection, found)
+        ledger.move(connection, found, "closed", closed_by=actor, closed_ms=now_ms, **sealing)
+        digest = ledger.seal(connection, ledger.find_run(connection, run))
+        ledger.replace_run(connection, found.id, {"digest": digest})
+        ledger.record_event(connection, actor, "billing close", run, {"digest": digest}, now_ms)
+
+
+def void(engine: Engine, run: str, actor: str, reason: str, now_ms: int) -> None:
+    """Give up a run that is not closed; its period can then be drafted anew, under a new number.
+
+    Raises
+    ------
+    Problem
+        The run is closed (naming what to do instead) or void, no reason is given, or the actor is not of the
+        billing staff.
+    """
+    reason = require_reason(reason, "to void a run")
+    with acting(engine, run, actor) as (connection, found, who):
+        who.require_staff(f"void run {run}")
+        require_status(found, (*OPEN, "approved", "void"), CORRECT)
+        require_status(found, (*OPEN, "approved"), "draft its period anew")
+        ledger.move(connection, found, "void")
+        ledger.record_event(connection, actor, "billing void", run, {"reason": reason}, now_ms)
+
+
+def release(  # noqa: PLR0913, PLR0917 - which line is billed after all, by whose word, why and when
+    engine: Engine, run: str, line: int, actor: str, reason: str, now_ms: int
+) -> bool:
+    """Let a held line of a closed run be billed after all, by the next draft; return whether that is new.
+
+    The next draft reverses the held line, unbilled as it was, and books what replaces it in the period
+    incurred.
+
+    Raises
+    ------
+    Problem
+        Unknown run or line, a run that is not closed, a line that is not held or that a closed run has booked
+        anew, no reason, an actor who neither manages the line's project nor is of the billing staff.
+    """
+    reason = require_reason(reason, "release")
+    with acting(engine, run, actor) as (connection, found, who):
+        party = ledger.party_of(connection, found.id, line)
+        if party is None:
+            raise Problem(f"run {run} has no line {line}", f"see them: `process-meter billing show {run}`")
+        who.require_manager(party, f"release line {line} of run {run}")
+        require_status(found, ("closed",), "accept the line of a draft instead")
+        if party.action != "hold":
+            raise Problem(f"line {line} of run {run} is not held", "release held lines alone")
+        booked = ledger.reversed_by(connection, party.line_id)
+        if booked:
+            raise Problem(f"line {line} of run {run} was booked anew by run {booked}", "look for it there")
+        if ledger.release_of(connection, party.line_id):
+            return False
+        ledger.add_release(connection, Release(party.line_id, actor, reason, now_ms))
+        detail = {"line": line, "reason": reason}
+        ledger.record_event(connection, actor, "billing release", run, detail, now_ms)
+    return True
+
+
+# --- What is billed ----------------------------------------------------------------------------------------
+
+
+def billed_amounts(lines: pl.DataFrame) -> dict[str, int]:
+    """Sum what is billed by currency, in minor units: lines that are neither held nor written off."""
+    return rating.amounts(billed(lines))
+
+
+def billed(lines: pl.DataFrame) -> pl.DataFrame:
+    """Keep the lines that are neither held nor written off."""
+    return lines.filter(~pl.col("review").is_in(ledger.NOT_BILLED).fill_null(value=False))

@@ -4,8 +4,8 @@ Pure: text in, documents out, and back. A document is what `policy_version.docum
 
 - `collection`: the timings of `protocol.CollectionPolicy`, and `prompt`, whether billed applications ask at
   launch which project they are for; each application with its product, and its own `prompt`, besides;
-- `license`, `billing`: the document of `warehouse.metrics.states.Policy`; billing adds `overlap` and
-  `separation_of_duties`.
+- `license`, `billing`: the document of `warehouse.metrics.states.Policy`; billing adds the keys of
+  `BILLING_KEYS`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 from typing import Any
@@ -27,6 +27,9 @@ Documents = dict[str, Document]
 PURPOSES = ("collection", "license", "billing")
 PROMPTS = ("off", "at_launch")
 OVERLAPS = ("union", "full", "foreground", "equal_split")
+CHARGE_TO = ("project", "cost_center")
+BILLING_KEYS = ("overlap", "charge_to", "review_days", "separation_of_duties", "waiver_may_approve")
+LONGEST_REVIEW_DAYS = 366
 LONGEST_TEXT = 200
 CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
 BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
@@ -197,18 +200,35 @@ def _license(table: Mapping[str, Any], place: Place) -> Document:
 
 
 def _billing(table: Mapping[str, Any], place: Place) -> Document:
-    extra = ("overlap", "separation_of_duties")
-    _refuse_unknown(table, (*_RULE_KEYS, *extra, "applications"), place)
-    overlap = _text(table, "overlap", place) if "overlap" in table else "union"
-    if overlap not in OVERLAPS:
-        raise place.problem(
-            "overlap", f"{overlap!r} is no overlap policy", f"give one of {', '.join(OVERLAPS)}"
-        )
+    _refuse_unknown(table, (*_RULE_KEYS, *BILLING_KEYS, "applications"), place)
     return {
-        **_license({key: value for key, value in table.items() if key not in extra}, place),
-        "overlap": overlap,
+        **_license({key: value for key, value in table.items() if key not in BILLING_KEYS}, place),
+        "overlap": _one_of(table, "overlap", OVERLAPS, "overlap policy", place),
+        "charge_to": _one_of(table, "charge_to", CHARGE_TO, "way to charge", place),
+        "review_days": _review_days(table, place) if "review_days" in table else 0,
         "separation_of_duties": _flag(table, "separation_of_duties", place, default=True),
+        "waiver_may_approve": _flag(table, "waiver_may_approve", place, default=True),
     }
+
+
+def _one_of(table: Mapping[str, Any], key: str, known: Sequence[str], what: str, place: Place) -> str:
+    """Return one of the words known; the first where the table says nothing."""
+    word = _text(table, key, place) if key in table else known[0]
+    if word not in known:
+        raise place.problem(key, f"{word!r} is no {what}", f"give one of {', '.join(known)}")
+    return word
+
+
+def _review_days(table: Mapping[str, Any], place: Place) -> int:
+    """Return how many days the managers have to sign; 0: as long as it takes."""
+    days = _number(table, "review_days", place)
+    if days != int(days) or days > LONGEST_REVIEW_DAYS:
+        raise place.problem(
+            "review_days",
+            f"{days} is no number of days",
+            f"write a whole number from 0 to {LONGEST_REVIEW_DAYS}",
+        )
+    return int(days)
 
 
 def _rule(row: Mapping[str, Any], place: Place) -> Document:
@@ -373,9 +393,7 @@ def _render_application(application: Document) -> str:
 
 
 def _render_rules(purpose: str, document: Document) -> list[str]:
-    extra = [
-        f"{key} = {_value(document[key])}" for key in ("overlap", "separation_of_duties") if key in document
-    ]
+    extra = [f"{key} = {_value(document[key])}" for key in BILLING_KEYS if key in document]
     return [
         "\n".join([f"[{purpose}]", *_rule_lines(document["default"]), *extra]),
         *(

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.manager.policy_file import defaults, parse, refuse_short_timeouts, render
+from collector.manager.policy_file import BILLING_KEYS, defaults, parse, refuse_short_timeouts, render
 from warehouse.errors import Problem
 
 FILE = """
@@ -38,7 +38,10 @@ idle_timeout_seconds = 100
 idle_timeout_minutes = 10
 buffer_minutes = 2.5
 overlap = "full"
+charge_to = "cost_center"
+review_days = 5
 separation_of_duties = false
+waiver_may_approve = false
 """
 
 
@@ -80,8 +83,13 @@ def test_a_policy_file_becomes_one_document_for_each_table() -> None:
         },
     }
     assert documents["billing"]["default"]["buffer_ms"] == 150_000
-    assert documents["billing"]["overlap"] == "full"
-    assert documents["billing"]["separation_of_duties"] is False
+    assert {key: documents["billing"][key] for key in BILLING_KEYS} == {
+        "overlap": "full",
+        "charge_to": "cost_center",
+        "review_days": 5,
+        "separation_of_duties": False,
+        "waiver_may_approve": False,
+    }
 
 
 def test_what_is_shown_can_be_applied_again() -> None:
@@ -126,6 +134,16 @@ signatures = [{ executable = "cad" }]
     assert parse(render({"collection": document}), "shown")["collection"] == document
 
 
+def test_a_billing_policy_that_says_nothing_is_the_strict_one() -> None:
+    assert {key: parse("[billing]\n", "p")["billing"][key] for key in BILLING_KEYS} == {
+        "overlap": "union",
+        "charge_to": "project",
+        "review_days": 0,
+        "separation_of_duties": True,
+        "waiver_may_approve": True,
+    }
+
+
 def test_a_table_left_out_is_not_there() -> None:
     assert parse("[license]\n", "policy.toml").keys() == {"license"}
 
@@ -163,6 +181,15 @@ def test_the_poll_is_half_the_gap_floor_at_most() -> None:
             "p.toml, [collection], poll_seconds: Decimal('NaN') is not a number",
         ),
         ("[collection]\npoll_seconds = 1e999999", "is out of range"),
+        (
+            "[billing]\ncharge_to = 'client'",
+            "[billing], charge_to: 'client' is no way to charge; give one of project, cost_center",
+        ),
+        ("[billing]\nreview_days = 2.5", "[billing], review_days: 2.5 is no number of days; write a whole"),
+        ("[billing]\nreview_days = 400", "[billing], review_days: 400 is no number of days; write a whole"),
+        ("[billing]\nreview_days = -1", "[billing], review_days: -1 is out of range"),
+        ("[billing]\nreview_days = '5'", "[billing], review_days: '5' is not a number"),
+        ("[billing]\nwaiver_may_approve = 1", "waiver_may_approve: 1 is neither true nor false"),
         ("[collection]\npoll_seconds = 1.00001", "is no whole number of milliseconds"),
         ("[collection]\napplications = 1", "p.toml, [collection], applications: is not a list"),
         (

@@ -31,12 +31,11 @@ def links(name: str, frame: pl.DataFrame, columns: Sequence[Column]) -> Markup:
     """Return links to the table's numbers as `name`.csv and `name`.xlsx."""
     rows = _rows(frame, columns)
     csv_file, xlsx_file = as_csv(rows), as_xlsx(rows)
-    return _link(f"{name}.csv", CSV_TYPE, csv_file, "CSV") + _link(
-        f"{name}.xlsx", XLSX_TYPE, xlsx_file, "XLSX"
-    )
+    return link(f"{name}.csv", CSV_TYPE, csv_file, "CSV") + link(f"{name}.xlsx", XLSX_TYPE, xlsx_file, "XLSX")
 
 
-def _link(name: str, media_type: str, content: bytes, text: str) -> Markup:
+def link(name: str, media_type: str, content: bytes, text: str) -> Markup:
+    """Return a link that carries a file within the page."""
     address = f"data:{media_type};base64,{b64encode(content).decode()}"
     return Markup('<a download="{0}" href="{1}" aria-label="Download {0}">{2}</a> ').format(
         name, address, text

@@ -237,6 +237,13 @@ def test_the_live_screen_follows_what_is_open_without_a_reload(
         assert seen.page.get_by_text("P-").count() + seen.page.get_by_text("A-").count() > 0
 
 
+@pytest.mark.parametrize("size", SIZES)
+def test_the_billing_page_says_how_to_make_the_first_draft(browser: Browser, address: str, size: str) -> None:
+    with visit(browser, f"{address}billing", size) as seen:
+        seen.page.get_by_label("Period").wait_for(timeout=20_000)
+        assert seen.page.get_by_text("is being collected").first.is_visible()
+
+
 @pytest.mark.parametrize("path", ["", "house/house.css", "reports/peak_demand/1/peak_demand.html"])
 def test_a_stranger_s_name_for_this_machine_is_refused(address: str, path: str) -> None:
     request = Request(f"{address}{path}", headers={"Host": "evil.example.com"})

@@ -1,0 +1,272 @@
+"""Billing, in words and tables: where a run stands, what keeps it, its lines, where one comes from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+from markupsafe import Markup
+from sqlalchemy import Engine
+
+from apps import page
+from apps.page import Column
+from pipelines.answers import billing_reconciliation
+from pipelines.answers.run_review import RunReview
+from warehouse.errors import Problem
+from warehouse.money import HOUR_MS, format_minor
+
+MOST_LINES = 25
+"""A longer list helps nobody: choose a project, or take the workbook, which has all lines."""
+STEPS = ("collecting", "draft", "review", "approved", "closed")
+EXCEPTIONS = [
+    Column("words", "What"),
+    Column("open", "Open", "count"),
+    Column("settled", "Settled", "count"),
+    Column("waived", "Waived", "count"),
+    Column("hours", "Hours", "hours"),
+    Column("why", "Why it matters"),
+]
+PROJECTS = [
+    Column("label", "Project"),
+    Column("amount", "To be billed", "code"),
+    Column("lines", "Lines", "count"),
+    Column("signature", "Signature"),
+    Column("limit_left", "Left to the limit", "code"),
+]
+LINES = [
+    Column("line", "Line", "count"),
+    Column("day", "Day", "day"),
+    Column("person", "Person", "code"),
+    Column("application", "Application"),
+    Column("where", "Project, phase, task"),
+    Column("quantity", "Hours", "code"),
+    Column("rate", "Rate", "code"),
+    Column("amount", "Amount", "code"),
+    Column("review", "Review"),
+]
+STEPS_TABLE = [
+    Column("words", "Step"),
+    Column("hours", "Hours", "hours"),
+    Column("share", "Of run time", "share"),
+]
+STRETCHES = [
+    Column("session", "Session", "count"),
+    Column("day", "From", "code"),
+    Column("until", "To", "code"),
+    Column("active", "Active h", "code"),
+    Column("pause", "Pause h", "code"),
+    Column("buffer", "Buffer h", "code"),
+]
+
+
+def screen(found: RunReview) -> Markup:
+    """Return where the run stands and what keeps it from going on."""
+    return _figures(found) + _stands(found.facts) + _waits(found)
+
+
+def _figures(found: RunReview) -> Markup:
+    facts = found.facts
+    states = facts["exceptions_by_state"]
+    unsigned = found.projects.filter(pl.col("state").is_in(["unsigned", "changed", "withdrawn"])).height
+    return page.figures(
+        [
+            ("To be billed", _amounts(facts["billed_minor"]), f"{facts['lines']:,} lines"),
+            ("Held back", _amounts(facts["held_minor"]), "stays in the ledger"),
+            ("In dispute", f"{len(facts['disputed_lines']):,}", "lines"),
+            ("Blocking", f"{sum(facts['blocking'].values()):,}", f"of {sum(states['open'].values()):,} open"),
+            ("Unsigned", f"{unsigned:,}", "projects"),
+        ]
+    )
+
+
+def _amounts(minor: dict[str, int]) -> str:
+    return ", ".join(format_minor(amount, code) for code, amount in sorted(minor.items())) or "nothing"
+
+
+def _stands(facts: dict[str, Any]) -> Markup:
+    """Return the steps of a run's life with the one it is in."""
+    status = facts["status"]
+    steps = [
+        Markup("<li{}>{}</li>").format(Markup(' aria-current="step"') if step == status else "", step)
+        for step in STEPS
+    ]
+    signed = [
+        f"{what} by {facts[f'{what}_by']}"
+        for what in ("prepared", "approved", "closed")
+        if facts[f"{what}_by"]
+    ]
+    more = [f"target {facts['target']}"] + (["showback: shown, never exported"] if facts["showback"] else [])
+    until = facts["review_until"]
+    more += [f"projects may sign until {_minute(until)}"] if until else []
+    void = page.words("This run is void: it bills nothing.") if status == "void" else Markup("")
+    return page.section(
+        f"Run {facts['run']}",
+        [
+            Markup('<ol class="steps">{}</ol>').format(Markup("").join(steps)),
+            void,
+            page.basis(", ".join([*signed, *more])),
+        ],
+    )
+
+
+def _waits(found: RunReview) -> Markup:
+    """Return in words what has to happen before the run can be approved."""
+    facts = found.facts
+    if facts["status"] not in ("draft", "review"):
+        return Markup("")
+    waits = [
+        f"{count:,} {kind.replace('_', ' ')}: settle or waive with a reason"
+        for kind, count in facts["blocking"].items()
+    ]
+    waits += [f"{len(facts[name]):,} lines {what}" for name, what in WAITING if facts[name]]
+    unsigned = found.projects.filter(pl.col("state").is_in(["unsigned", "changed", "withdrawn"]))
+    waits += (
+        [f"projects without a signature: {', '.join(unsigned['project'].head(8))}"] if unsigned.height else []
+    )
+    if not waits:
+        return page.words("Nothing keeps this run from being approved by somebody who did not prepare it.")
+    items = Markup("").join(Markup("<li>{}</li>").format(wait) for wait in waits)
+    return page.section("Before it can be approved", [Markup("<ul>{}</ul>").format(items)])
+
+
+WAITING = (
+    ("disputed_lines", "in dispute: accept, hold, write off or transfer them"),
+    ("transferred_lines", "transferred: draft the period again"),
+)
+
+
+def completeness(told: dict[str, Any]) -> Markup:
+    """Return how complete a period is before its draft: what `billing.collecting` says."""
+    agents, sessions = told["agents"], told["sessions"]
+    low, high = (_amounts(told[name]["amount_minor"]) for name in ("lower_bound", "upper_bound"))
+    shares = [page.shown(told[f"{kind}_coverage"], "share") for kind in ("session", "fleet")]
+    expected = [
+        f"{row['count']:,} {row['kind'].replace('_', ' ')} ({row['milliseconds'] / HOUR_MS:,.1f} h)"
+        for row in told["exceptions"]
+    ]
+    figures = page.figures(
+        [
+            ("Bill so far", low, "what is known"),
+            ("At most", high, "if all that is unknown was use"),
+            ("Agents out", f"{agents['out']:,}", f"of {agents['in_force']:,}"),
+            ("Unknown", f"{told['unknown_hours']:,.1f} h", "of sessions"),
+            ("Open sessions", f"{sessions['open']:,}", f"of {sessions['all']:,}"),
+        ]
+    )
+    over = (
+        "It is over and can be drafted." if told["is_over"] else f"It is over at {_minute(told['over_at'])}."
+    )
+    words = page.words(
+        f"Session coverage {shares[0]}, fleet coverage {shares[1]}. {over}",
+        f"To be expected: {', '.join(expected) or 'no exceptions'}.",
+    )
+    return figures + page.section(f"Period {told['period']} is being collected", [words])
+
+
+def _minute(iso: str) -> str:
+    return f"{iso[:16].replace('T', ' ')} UTC"
+
+
+def exceptions(found: RunReview) -> Markup:
+    """Return the exceptions by kind."""
+    if found.exceptions.is_empty():
+        return page.section("Exceptions", [page.words("There is none.")])
+    words = pl.col("kind").str.replace_all("_", " ") + pl.when("blocks").then(pl.lit("")).otherwise(
+        pl.lit(" (informs)")
+    )
+    rows = found.exceptions.with_columns(words=words)
+    return page.section("Exceptions", [page.table(rows, EXCEPTIONS, cards=True)])
+
+
+def projects(found: RunReview) -> Markup:
+    """Return the projects: first those that wait or have a limit, the others behind a click."""
+    signature = pl.when(pl.col("by").is_null()).then("state").otherwise(pl.format("{} ({})", "state", "by"))
+    rows = found.projects.with_columns(
+        label=pl.concat_str("project", "name", separator=" ", ignore_nulls=True), signature=signature
+    )
+    is_first = (pl.col("state") != "not needed") | pl.col("limit_left").is_not_null()
+    first, rest = rows.filter(is_first), rows.filter(~is_first)
+    parts = [page.table(first, PROJECTS, cards=True)] if first.height else []
+    if rest.height:
+        parts.append(
+            page.more(
+                f"{rest.height:,} projects need no signature and have no limit",
+                page.table(rest, PROJECTS, cards=True),
+            )
+        )
+    return page.section("Projects", parts or [page.words("The run has no line.")])
+
+
+def lines(found: RunReview, project: str) -> Markup:
+    """Return the lines of a project, or of all (empty), up to `MOST_LINES`."""
+    rows = found.lines if not project else found.lines.filter(pl.col("project") == project)
+    shown = rows.head(MOST_LINES).with_columns(
+        where=pl.concat_str("project", "phase", "task", separator=" / ", ignore_nulls=True),
+        review=pl.col("review").fill_null(""),
+    )
+    more = rows.height - shown.height
+    words = (
+        page.words(f"{more:,} more are not shown: choose a project, or take the workbook.")
+        if more
+        else Markup("")
+    )
+    return page.section(
+        "Charge lines", [page.table(shown, LINES, f"{rows.height:,} lines", cards=True), page.basis(words)]
+    )
+
+
+def evidence(told: dict[str, Any]) -> Markup:
+    """Return where one line comes from: its sessions, and the acts of review on it."""
+    line, sessions = told["line"], told["sessions"]
+    rows = pl.DataFrame(
+        [
+            (row["session"], row["started"][:16], (row["ended"] or "open")[:16],
+             *(f"{row[f'{kind}_ms'] / HOUR_MS:.3f}" for kind in ("active", "pause", "buffer")))
+            for row in sessions
+        ],
+        [column.name for column in STRETCHES],
+        orient="row",
+    )  # fmt: skip
+    acts = [f"{row['action']} by {row['actor']}: {row['reason']}" for row in told["reviews"]]
+    spent = " + ".join(f"{line[f'{kind}_ms']:,} ms {kind}" for kind in ("active", "pause", "buffer"))
+    price = format_minor(line["amount_minor"], line["currency"])
+    return page.section(
+        f"Line {line['line']}: where it comes from",
+        [
+            page.words(f"{spent} make a quantity of {line['quantity']:,}, which costs {price}.", *acts),
+            page.table(rows, STRETCHES, f"{rows.height:,} sessions, UTC", cards=True)
+            if rows.height
+            else Markup(""),
+            page.basis(
+                "Everything down to the segments: "
+                f"`process-meter billing show {line['run']} --line {line['line']}`."
+            ),
+        ],
+    )
+
+
+def tie_out(engine: Engine, period: str) -> Markup:
+    """Return how run time becomes billed time, step by step."""
+    try:
+        found = billing_reconciliation.answer(engine, period)
+    except Problem as problem:
+        return page.section("Tie-out", [page.words(str(problem))])
+    hours = found.steps["hours"].to_list()
+    widest = max([abs(value) for value in hours] + [1e-9])
+    rows = zip(found.steps["words"], hours, strict=True)
+    bars = Markup("").join(_bar(words, value, abs(value) / widest) for words, value in rows)
+    return page.section(
+        "Tie-out: from run time to billed time",
+        [
+            page.prose(found.claims["run"]),
+            Markup('<table class="waterfall"><tbody>{}</tbody></table>').format(bars),
+        ],
+    )
+
+
+def _bar(words: str, hours: float, part: float) -> Markup:
+    """Return a step as a row with a bar of its length."""
+    kind = "plus" if hours >= 0 else "minus"
+    bar = Markup('<i class="{}" style="width:{}%"></i>').format(kind, round(100 * part, 1))
+    row = Markup('<tr><th scope="row">{}</th><td class="n">{}</td><td class="bar">{}</td></tr>')
+    return row.format(words, page.shown(hours, "hours"), bar)

@@ -22,6 +22,7 @@ from apps.commands import (
     masterdata,
     query,
     report,
+    schedule,
     warehouse,
 )
 from warehouse.errors import Problem
@@ -62,6 +63,7 @@ app.command(
 )(extracts.export)
 app.add_typer(billing.app, name="billing")
 app.add_typer(harvest.app, name="harvest")
+app.add_typer(schedule.app, name="schedule")
 app.add_typer(apps_commands.app, name="apps")
 for name, commands in masterdata.apps.items():
     app.add_typer(commands, name=name)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import ast
+import re
 from datetime import time
 from pathlib import Path
 
 import pytest
 
+from pipelines.mailing import read_mail_settings
 from pipelines.reports import NOTEBOOKS, ON_REQUEST, list_reports
-from pipelines.schedule import AfterPeriod, Cron, Draft, Job, Report, Upkeep, check_cron
-from pipelines.schedule_file import read_schedule
+from pipelines.schedule import CATCH_UP, WORDS, AfterPeriod, Cron, Draft, Job, Report, Upkeep, check_cron
+from pipelines.schedule_file import FORMATS, KINDS, read_schedule
 from warehouse.errors import Problem
 
 WHOLE = """
@@ -148,3 +151,52 @@ def test_a_notebook_with_a_bad_time_is_named(tmp_path: Path) -> None:
     (tmp_path / "n" / "heatmap.ipynb").write_text(text, encoding="utf-8")
     with pytest.raises(Problem, match=r"heatmap.ipynb, schedule: 'each month' is no cron text"):
         read_schedule(None, tmp_path / "n")
+
+
+# --- The page that explains it -----------------------------------------------------------------------------
+
+PAGE = Path(__file__).parents[2] / "docs" / "schedule.md"
+
+
+def blocks(language: str) -> list[str]:
+    text = PAGE.read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+def test_the_examples_of_the_page_are_a_schedule_and_the_settings_of_a_mail_server(tmp_path: Path) -> None:
+    schedule, mail = blocks("toml")
+    found = read_schedule(write(tmp_path, schedule))
+    assert [job.name for job in found.jobs][:4] == ["month_end", "weekly_peaks", "mirror", "retain"]
+    assert found.folder == Path("/var/lib/process-meter/reports")
+    for name, text in (("mail.toml", mail), ("mail.password", "secret\n")):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+        (tmp_path / name).chmod(0o600)
+    settings = read_mail_settings(tmp_path / "mail.toml")
+    assert (settings.port, settings.security, settings.password) == (587, "starttls", "secret")
+
+
+def test_the_page_names_every_word_for_days_and_every_key() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    assert [word for word in WORDS if f"`{word}`" not in text] == []
+    assert [name for name in (*KINDS, *FORMATS, *CATCH_UP) if name not in text] == []
+
+
+def test_the_dag_of_the_page_compiles_and_runs_what_is_due() -> None:
+    (dag,) = blocks("python")
+    tree = ast.parse(dag)
+    compile(tree, "process_meter.py", "exec")
+    (command,) = [
+        keyword.value.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        for keyword in node.keywords
+        if keyword.arg == "bash_command" and isinstance(keyword.value, ast.Constant)
+    ]
+    # Without the blank at its end Airflow would take a command for the name of a template.
+    assert command == "/opt/process-meter/bin/process-meter schedule run --once "
+
+
+def test_the_crontab_of_the_page_begins_with_a_cron_text_and_runs_what_is_due() -> None:
+    (line,) = blocks("cron")
+    assert check_cron(" ".join(line.split()[:5])) == "*/5 * * * *"
+    assert line.rstrip().endswith("/bin/process-meter schedule run --once")

@@ -114,11 +114,22 @@ def documents(run: Run, lines: pl.DataFrame, mapping: Path | None = None) -> lis
 def rows(
     run: Run, lines: pl.DataFrame, batch: str | None = None, mapping: Path | None = None
 ) -> tuple[list[str], list[tuple[Value, ...]]]:
-    """Return columns and rows of the main document for the workbook: text, whole numbers, Decimal, dates."""
+    """Return columns and rows for the workbook: text, whole numbers, Decimal, dates, or None.
+
+    Where the target gets several files, a column `File` in front says which, and a row has nothing under the
+    columns of the others.
+    """
     target = find_target(run.target)
     settings = target.read_mapping(mapping)
-    main = target.documents(run, lines, batch or batch_id(run, run.target), settings)[0]
-    return main.columns, main.rows
+    made = target.documents(run, lines, batch or batch_id(run, run.target), settings)
+    if len(made) == 1:
+        return made[0].columns, made[0].rows
+    columns = list(dict.fromkeys(name for document in made for name in document.columns))
+    found = []
+    for document in made:
+        named = [dict(zip(document.columns, row, strict=True)) for row in document.rows]
+        found += [(document.suffix or "main", *(row.get(name) for name in columns)) for row in named]
+    return ["File", *columns], found
 
 
 # --- Check -------------------------------------------------------------------------------------------------

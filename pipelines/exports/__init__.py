@@ -120,6 +120,20 @@ def billed(rows: Iterable[Row]) -> list[Row]:
     return [row for row in rows if row["is_billed"] and row["quantity"]]
 
 
+def by_currency(rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
+    """Part the lines for a target whose company has one currency: each gets a file, to be imported there.
+
+    Returns
+    -------
+    list of tuple
+        What the file's name gets, `-EUR`, and its lines; nothing where all are in one currency.
+    """
+    currencies = sorted({row["currency"] for row in rows})
+    if len(currencies) <= 1:
+        return [("", list(rows))]
+    return [(f"-{code}", [row for row in rows if row["currency"] == code]) for code in currencies]
+
+
 def is_fixed(row: Row) -> bool:
     """Whether the line is an amount charged once, not hours."""
     return bool(row["unit"] == "each")
@@ -329,16 +343,16 @@ def price_faults(row: Row) -> list[Fault]:
 def two_price_faults(rows: Iterable[Row], name: str, unit: Callable[[Row], str]) -> list[Fault]:
     """Name each line at another rate than an earlier line of the same unit.
 
-    A target that takes no amount multiplies by its own rate of the unit, and a unit has one.
+    A target that takes no amount multiplies by its own rate of the unit, and a unit has one per currency.
     """
-    first: dict[str, Row] = {}
+    first: dict[tuple[str, str], Row] = {}
     found = []
     for row in rows:
-        before = first.setdefault(unit(row), row)
-        if (before["rate_scaled"], before["currency"]) != (row["rate_scaled"], row["currency"]):
+        before = first.setdefault((row["currency"], unit(row)), row)
+        if before["rate_scaled"] != row["rate_scaled"]:
             what = (
                 f"{name} {unit(row)!r} costs {short_rate(row)} {row['currency']} here and "
-                f"{short_rate(before)} {before['currency']} in line {before['line']}"
+                f"{short_rate(before)} in line {before['line']}"
             )
             found.append(Fault(row["line"], what, "give each rate its own: {rate} in the pattern does"))
     return found
@@ -351,7 +365,7 @@ class Posting:
     Attributes
     ----------
     currency
-        The only one that the accounting company takes; empty: that of the run's first line.
+        The only one that the accounting company takes; empty: any.
     open_from, open_until
         First and last day that it still takes.
     correction_date
@@ -369,14 +383,13 @@ class Posting:
         is_moved = row["is_correction"] and self.correction_date == "billed"
         return _day(row["run_starts_on"] if is_moved else row["day"])
 
-    def faults(self, rows: Sequence[Row], one_currency: bool = True) -> list[Fault]:
+    def faults(self, rows: Sequence[Row]) -> list[Fault]:
         """Name the lines of another currency, and those of days that are closed."""
-        wanted = self.currency or (rows[0]["currency"] if rows else "")
         found = []
         for row in rows:
-            if one_currency and row["currency"] != wanted:
-                what = f"it is in {row['currency']}, the others are in {wanted}"
-                found.append(Fault(row["line"], what, "export to a target with a currency column"))
+            if self.currency and row["currency"] != self.currency:
+                what = f"it is in {row['currency']}, and the mapping says {self.currency}"
+                found.append(Fault(row["line"], what, "leave currency out: each one gets a file of its own"))
             posted = self.posted_on(row)
             if not (self.open_from or posted) <= posted <= (self.open_until or posted):
                 what = f"{posted} is not open: the mapping says {self.open_from} to {self.open_until}"

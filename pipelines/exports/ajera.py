@@ -8,7 +8,7 @@ id stands in every note.
 - Corrections and roundings are negative units; a fixed amount is one unit.
 - What is not chargeable, held or written off is left out.
 - The cost rate is the cost amount divided by the units, to four decimals; both are 0 where none is known.
-- One currency, that of the company.
+- A file per currency, since a company has one.
 
 Columns and rules: https://help.deltek.com/Products/Ajera/7/Content/Setting_up_input_file_TandE.htm
 """
@@ -34,6 +34,7 @@ from pipelines.exports import (
     Value,
     amount,
     billed,
+    by_currency,
     cell_faults,
     charged,
     cost,
@@ -86,7 +87,7 @@ def read_mapping(path: Path | None) -> Settings:
 
 
 def faults(run: Run, lines: pl.DataFrame, batch: str, mapping: Settings) -> list[Fault]:
-    """Name lines whose key is no number, of another currency, or with text that cannot be looked up."""
+    """Name lines whose key is no number, of a closed day, or with text that cannot be looked up."""
     rows, columns = billed(charged(run, lines, batch)), _columns(mapping)
     found = [
         fault
@@ -97,8 +98,10 @@ def faults(run: Run, lines: pl.DataFrame, batch: str, mapping: Settings) -> list
 
 
 def documents(run: Run, lines: pl.DataFrame, batch: str, mapping: Settings) -> list[Document]:
-    """Lay out what is billed, a row per line."""
-    return [laid_out(billed(charged(run, lines, batch)), _columns(mapping))]
+    """Lay out what is billed, a row per line; several currencies are several documents."""
+    columns = _columns(mapping)
+    parts = by_currency(billed(charged(run, lines, batch)))
+    return [laid_out(rows, columns, suffix) for suffix, rows in parts]
 
 
 def write(document: Document, path: Path, mapping: Settings) -> None:

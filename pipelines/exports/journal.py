@@ -93,7 +93,7 @@ def faults(run: Run, lines: pl.DataFrame, batch: str, mapping: Settings) -> list
         for row, side in zip(rows, sides, strict=True)
         for fault in (*cell_faults(side, columns), *price_faults(row))
     ]
-    return found + mapping.faults(rows, one_currency=bool(mapping.currency))
+    return found + mapping.faults(rows)
 
 
 def documents(run: Run, lines: pl.DataFrame, batch: str, mapping: Settings) -> list[Document]:

@@ -10,7 +10,7 @@ memo per job for what is negative (reversals, caps, roundings down), an invoice 
 
 - What is not chargeable has billing status 0, and is in the file only if the mapping says `non_chargeable`.
 - Held and written-off lines are left out.
-- One currency, that of the company file.
+- A file per currency, since a company file bills a customer in one.
 
 Time activities and the timer's header: the IIF import kit, and
 http://support.quickbooks.intuit.com/support/Pages/InProductHelp/Core/QB2K8/ContentPackage/Core/IIF/iif_reference_timeract.html
@@ -37,6 +37,7 @@ from pipelines.exports import (
     Value,
     amount,
     billed,
+    by_currency,
     cell_faults,
     charged,
     fill,
@@ -70,6 +71,7 @@ HEADER = (
 )
 """Version and release are those of the timer that wrote the layout."""
 
+TRANSACTIONS = "-transactions"
 TRANSACTION = ("TRNSTYPE", "DATE", "ACCNT", "NAME", "AMOUNT", "DOCNUM", "MEMO")
 SPLIT = (*TRANSACTION, "QNTY", "PRICE", "INVITEM")
 
@@ -136,11 +138,13 @@ def faults(run: Run, lines: pl.DataFrame, batch: str, mapping: Settings) -> list
 
 def documents(run: Run, lines: pl.DataFrame, batch: str, mapping: Settings) -> list[Document]:
     """Lay out the time activities; and beside them credit memos and invoices, where there are any."""
-    rows = charged(run, lines, batch)
-    entries = [part for row in _timed(rows, mapping) for part in _parts(row)]
-    made = [laid_out(entries, _columns(mapping))]
-    if others := _others(rows):
-        made.append(_transactions(others, batch, mapping))
+    taken = [*_timed(charged(run, lines, batch), mapping), *_others(charged(run, lines, batch))]
+    made = []
+    for suffix, rows in by_currency(taken):
+        entries = [part for row in _timed(rows, mapping) for part in _parts(row)]
+        made.append(laid_out(entries, _columns(mapping), suffix))
+        if others := _others(rows):
+            made.append(_transactions(others, batch, mapping, suffix))
     return made
 
 
@@ -265,17 +269,18 @@ def _other_columns(mapping: Settings, number: str) -> list[Column]:
     ]
 
 
-def _transactions(others: Sequence[Row], batch: str, mapping: Settings) -> Document:
+def _transactions(others: Sequence[Row], batch: str, mapping: Settings, suffix: str) -> Document:
     """Group the lines into one transaction per job and direction, numbered after the batch."""
 
     def group(row: Row) -> tuple[str, bool]:
         return _job(mapping, row), row["amount_minor"] < 0
 
     documents = []
-    for number, (_, rows) in enumerate(groupby(sorted(others, key=group), group), 1):
+    for number, (_, mine) in enumerate(groupby(sorted(others, key=group), group), 1):
         # QuickBooks has 11 characters for a document's number.
-        documents.append(laid_out(rows, _other_columns(mapping, f"{batch[-6:]}-{number}")))
-    return Document("-transactions", documents[0].columns, [row for each in documents for row in each.rows])
+        documents.append(laid_out(mine, _other_columns(mapping, f"{batch[-6:]}-{number}")))
+    rows = [row for each in documents for row in each.rows]
+    return Document(f"{suffix}{TRANSACTIONS}", documents[0].columns, rows)
 
 
 # --- The file ----------------------------------------------------------------------------------------------
@@ -304,7 +309,7 @@ def _can_encode(text: str, encoding: str) -> bool:
 
 
 def _written(document: Document, mapping: Settings) -> Iterator[str]:
-    if document.suffix:
+    if document.suffix.endswith(TRANSACTIONS):
         yield from _transaction_lines(document, mapping)
         return
     yield HEADER[0]

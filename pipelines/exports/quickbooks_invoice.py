@@ -102,8 +102,7 @@ def faults(run: Run, lines: pl.DataFrame, batch: str, mapping: Settings) -> list
     rows = _numbered(billed(charged(run, lines, batch)), mapping)
     columns = _columns(mapping, "Invoice", sign=1)
     found = [fault for row in rows for fault in (*cell_faults(row, columns), *price_faults(row))]
-    is_one = bool(mapping.currency)
-    return found + mapping.faults(sorted(rows, key=lambda row: row["line"]), one_currency=is_one)
+    return found + mapping.faults(sorted(rows, key=lambda row: row["line"]))
 
 
 def documents(run: Run, lines: pl.DataFrame, batch: str, mapping: Settings) -> list[Document]:

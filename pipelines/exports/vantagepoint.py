@@ -7,7 +7,7 @@ carries the rate unless the mapping names units, and a second rate of a unit is 
 - A fixed amount is so many units of `fixed_unit`, whose rate in the unit table is 1.00.
 - Corrections and roundings are negative quantities.
 - What is not chargeable, held or written off is left out: the unit table would price it.
-- One currency, that of the unit table; what was converted has the rate of its own currency already.
+- A file per currency, since a unit table has one; a line that was converted has the converted rate.
 
 Columns: https://help.deltek.com/Product/Vantagepoint/4.5/UT_TF_Unit_Data_Entry.html
 Widths, and rates of four decimals: https://help.deltek.com/product/Vision/7.6/UT_Units_Table_Format.html
@@ -33,6 +33,7 @@ from pipelines.exports import (
     Row,
     amount,
     billed,
+    by_currency,
     cell_faults,
     charged,
     fill,
@@ -87,7 +88,7 @@ def read_mapping(path: Path | None) -> Settings:
 
 
 def faults(run: Run, lines: pl.DataFrame, batch: str, mapping: Settings) -> list[Fault]:
-    """Name lines without employee number, beyond the widths, of another currency, and units of two rates."""
+    """Name lines without employee number, beyond the widths, of a closed day, and units of two rates."""
     rows, columns = billed(charged(run, lines, batch)), _columns(mapping)
     found = [fault for row in rows for fault in (*cell_faults(row, columns), *price_faults(row))]
     by_hour = [row for row in rows if not is_fixed(row)]
@@ -96,8 +97,10 @@ def faults(run: Run, lines: pl.DataFrame, batch: str, mapping: Settings) -> list
 
 
 def documents(run: Run, lines: pl.DataFrame, batch: str, mapping: Settings) -> list[Document]:
-    """Lay out what is billed, a row per line."""
-    return [laid_out(billed(charged(run, lines, batch)), _columns(mapping))]
+    """Lay out what is billed, a row per line; several currencies are several documents."""
+    columns = _columns(mapping)
+    parts = by_currency(billed(charged(run, lines, batch)))
+    return [laid_out(rows, columns, suffix) for suffix, rows in parts]
 
 
 def write(document: Document, path: Path, mapping: Settings) -> None:

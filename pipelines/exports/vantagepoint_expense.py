@@ -7,7 +7,7 @@ posted, and must not be after the active period.
 - `BillStatus` is B for what is billed and N, with a billing amount of 0.00, for what is not chargeable.
 - Held and written-off lines are left out, unless the mapping's `statuses` asks for H or W.
 - Fixed amounts and corrections are rows like any other; the latter may be negative.
-- One currency, that of the company.
+- A file per currency, since a company has one.
 
 Columns and rules: https://help.deltek.com/Product/Vantagepoint/4.5/UT_TF_Project_Expenses.html
 """
@@ -32,6 +32,7 @@ from pipelines.exports import (
     Posting,
     Row,
     amount,
+    by_currency,
     cell_faults,
     charged,
     cost,
@@ -89,15 +90,17 @@ def read_mapping(path: Path | None) -> Settings:
 
 
 def faults(run: Run, lines: pl.DataFrame, batch: str, mapping: Settings) -> list[Fault]:
-    """Name lines beyond the widths or of another currency, and a period that is none or not active yet."""
+    """Name lines beyond the widths or of a closed day, and a period that is none or not active yet."""
     rows, columns = _taken(run, lines, batch, mapping), _columns(mapping)
     found = [fault for row in rows for fault in (*cell_faults(row, columns), *price_faults(row))]
     return _period_faults(run, mapping) + found + mapping.faults(rows)
 
 
 def documents(run: Run, lines: pl.DataFrame, batch: str, mapping: Settings) -> list[Document]:
-    """Lay out the lines of the wanted billing statuses, a row per line."""
-    return [laid_out(_taken(run, lines, batch, mapping), _columns(mapping))]
+    """Lay out the lines of the wanted billing statuses; several currencies are several documents."""
+    columns = _columns(mapping)
+    parts = by_currency(_taken(run, lines, batch, mapping))
+    return [laid_out(rows, columns, suffix) for suffix, rows in parts]
 
 
 def write(document: Document, path: Path, mapping: Settings) -> None:

@@ -333,6 +333,18 @@ def test_the_import_sheet_gets_plain_values_under_the_targets_columns(target: st
     assert {type(value) for values in found for value in values} <= {str, int, Decimal, date, type(None)}
 
 
+def test_the_import_sheet_says_which_of_several_files_a_row_is_in() -> None:
+    run = a_run(target="quickbooks-invoice")
+    columns, found = exporting.rows(run, lines(a_line(1), a_line(2, quantity=-500)))
+    assert [columns[place] for place in (0, 1, -2, -1)] == [
+        "File", "*Invoice No", "*Credit Note No", "*Credit Note Date",
+    ]  # fmt: skip
+    assert [(row[0], row[1], row[-2]) for row in found] == [
+        ("main", "2026-10/1-1", None),
+        ("-credits", None, "2026-10/1-C1"),
+    ]
+
+
 def test_batch_ids_are_the_same_at_any_time_and_differ_by_run_target_digest_and_issue() -> None:
     run = a_run()
     ids = [

@@ -166,6 +166,14 @@ def test_negative_lines_are_credit_memos_and_fixed_amounts_invoices_in_a_second_
     ]
 
 
+def test_each_currency_gets_files_of_its_own(folder: Path) -> None:
+    dollars = {"currency": "USD"}
+    rows = [a_line(1, 60), a_line(2, 60, **dollars), a_line(3, 60, quantity=-1, **dollars)]
+    assert [path.name for path in write(quickbooks_iif, RUN, rows, folder)] == [
+        "out-EUR.iif", "out-USD.iif", "out-USD-transactions.iif",
+    ]  # fmt: skip
+
+
 def test_time_that_is_not_chargeable_comes_only_when_asked_for_and_as_not_billable(folder: Path) -> None:
     rows = [a_line(1, 60), a_line(2, 60, billable=False, rate_scaled=0), a_line(3, 60, review="hold")]
     shown = [
@@ -211,7 +219,7 @@ def test_a_line_that_cannot_be_imported_is_named(folder: Path, facts: dict[str, 
 def test_two_rates_of_one_item_are_named(folder: Path) -> None:
     rows = [a_line(1, 60), a_line(2, 60, rate_scaled=1)]
     (found,) = faults(quickbooks_iif, RUN, rows, folder, '[items]\ncad = "CAD"')
-    assert found.startswith("line 2: the item 'CAD' costs 0.0001 EUR here and 90.00 EUR in line 1;")
+    assert found.startswith("line 2: the item 'CAD' costs 0.0001 EUR here and 90.00 in line 1;")
 
 
 def test_another_code_page_takes_other_scripts(folder: Path) -> None:

@@ -100,7 +100,7 @@ def test_free_held_and_written_off_lines_are_on_no_invoice(folder: Path) -> None
         ({"person": "a\x00"}, "", "line 1: the Item Description '007 01  a\\x00' holds a control character"),
         ({}, 'number = "{batch}"', "line 1: the *Invoice No '2026-10/1-XX-3f2a91c4-1' has 23 characters; 21"),
         ({}, "open_until = 2026-10-01", "line 1: 2026-10-05 is not open"),
-        ({"currency": "USD"}, 'currency = "EUR"', "line 1: it is in USD, the others are in EUR"),
+        ({"currency": "USD"}, 'currency = "EUR"', "line 1: it is in USD, and the mapping says EUR"),
     ],
 )
 def test_a_line_that_cannot_be_imported_is_named(

@@ -114,7 +114,11 @@ def test_a_correction_keeps_its_day_or_goes_to_the_first_of_the_period(folder: P
             "line 1: the DetailDescription 'a\\x00b 2026-10/1-XX-3f2a91c4' holds",
         ),
         ({"application": "y" * 30}, "", "line 1: the Unit 'yyyyy"),
-        ({"currency": "USD"}, 'currency = "EUR"', "line 1: it is in USD, the others are in EUR; export to a"),
+        (
+            {"currency": "USD"},
+            'currency = "EUR"',
+            "line 1: it is in USD, and the mapping says EUR; leave currency",
+        ),
         ({}, "open_from = 2026-10-06", "line 1: 2026-10-05 is not open: the mapping says 2026-10-06 to"),
         (
             {"amount_minor": 9001},
@@ -135,16 +139,15 @@ def test_a_unit_of_two_rates_is_named_with_both(folder: Path) -> None:
     assert faults(vantagepoint, RUN, rows, folder) == []
     (found,) = faults(vantagepoint, RUN, rows, folder, '[units]\ncad = "SOFT01"')
     assert found == (
-        "line 2: the unit 'SOFTWARE/SOFT01' costs 85.00 EUR here and 90.00 EUR in line 1; "
+        "line 2: the unit 'SOFTWARE/SOFT01' costs 85.00 EUR here and 90.00 in line 1; "
         "give each rate its own: {rate} in the pattern does"
     )
 
 
-def test_lines_of_another_currency_than_the_first_are_named(folder: Path) -> None:
-    rows = [a_line(1), a_line(2, currency="USD")]
-    assert faults(vantagepoint, RUN, rows, folder)[0].startswith(
-        "line 2: it is in USD, the others are in EUR"
-    )
+def test_each_currency_gets_a_file_of_its_own_where_units_have_rates_of_their_own(folder: Path) -> None:
+    rows = [a_line(1), a_line(2, currency="USD", rate_scaled=950_000), a_line(3)]
+    paths = write(vantagepoint, RUN, rows, folder, '[units]\ncad = "SOFT01"')
+    assert [(path.name, len(read_csv(path))) for path in paths] == [("out-EUR.csv", 2), ("out-USD.csv", 1)]
 
 
 @pytest.mark.parametrize("name", ["=2+2", "+1", "-1", "@SUM(A1)", "\uff1d1+1"])

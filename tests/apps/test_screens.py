@@ -241,7 +241,7 @@ def test_the_live_screen_follows_what_is_open_without_a_reload(
 def test_the_billing_page_says_how_to_make_the_first_draft(browser: Browser, address: str, size: str) -> None:
     with visit(browser, f"{address}billing", size) as seen:
         seen.page.get_by_label("Period").wait_for(timeout=20_000)
-        assert seen.page.get_by_text("is being collected").first.is_visible()
+        seen.page.locator(".widget-html-content h2", has_text="is being collected").wait_for()
 
 
 @pytest.mark.parametrize("path", ["", "house/house.css", "reports/peak_demand/1/peak_demand.html"])

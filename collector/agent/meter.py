@@ -132,15 +132,20 @@ class Meter:
     def enter(self, asked: Sequence[Asked], project: Project, outcome: PromptOutcome) -> list[Record]:
         """Return the statements that sessions, as a whole, work for the project entered at their launch.
 
-        A session that is over by now works for it all the same.
+        A session that is over by now works for it all the same. The same answer once more states nothing:
+        it comes twice when the agent was killed right after it had stored it.
         """
         self.note_prompt(asked, outcome)
         reason = "kept at launch" if outcome == "kept" else "entered at launch"
-        sessions = {each.session for each in asked}
+        entered, wanted = asdict(project), {each.session for each in asked}
         for session in self._sessions:
-            if session.id in sessions:
-                session.entered = asdict(project)
-        return [stated(each.session, each.started_ms, project, reason) for each in asked]
+            if session.id in wanted and session.entered == entered:
+                wanted.remove(session.id)
+            elif session.id in wanted:
+                session.entered = entered
+        return [
+            stated(each.session, each.started_ms, project, reason) for each in asked if each.session in wanted
+        ]
 
     # --- What time has passed ------------------------------------------------------------------------------
 

@@ -11,10 +11,12 @@ from typing import Any
 
 import pytest
 from desk import Desk, running
+from listed_projects import BRIDGE, LEAVE, MALL, ORDER, TOWER, project_list
 from small_manager import SmallManager
 
 from collector.agent.cli import load_sensor, main
 from collector.agent.home import Home
+from collector.agent.project_list import store
 from collector.agent.spool import Spool
 from collector.protocol import CollectionPolicy, MonitoredApplication, Signature, WatchRecord
 
@@ -117,6 +119,9 @@ def test_a_refused_enrollment_leaves_nothing_and_is_one_line(
         (["project", "set", " "], "A number is empty"),
         (["project", "set", "a\nb"], "unprintable"),
         (["project", "set", "1", "--task", "x" * 101], "too long"),
+        (["project", "set", "1", "--field", "order"], "give NAME=VALUE"),
+        (["project", "set", "1", "--field", "order=a\tb"], "printable"),
+        (["project", "set", "1", *(f"--field={n}=x" for n in range(9))], "There are 9 fields"),
     ],
 )
 def test_failure_is_exit_one_and_one_line(
@@ -157,6 +162,58 @@ def test_a_project_is_set_and_shown(home: Home, capsys: pytest.CaptureFixture[st
     assert (project.number, project.phase, project.task) == ("0042", "10", None)
 
 
+def test_a_project_is_set_with_its_fields_and_what_will_be_objected_to_is_said(
+    home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store(home.projects, [project_list(BRIDGE, MALL, rules=[ORDER])])
+    assert main(["project", "set", "0815", "--phase", "10", "--field", "order=WO-00017"]) == 0
+    assert main(["project", "set", "0815", "--phase", "99", "--task", "A"]) == 0
+    assert main(["project", "show"]) == 0
+    assert capsys.readouterr().out.splitlines()[:-1] == [
+        "Project 0815 is in force from now on, for billed applications.",
+        "Project 0815 is in force from now on, for billed applications.",
+        "It will be put up for correction: phase 99 is not a phase of project 0815.",
+        "It will be put up for correction: the field Work order is missing.",
+    ]
+    assert [(each.phase, each.fields) for each in home.recent()] == [
+        ("99", {}),
+        ("10", {"order": "WO-00017"}),
+    ]
+
+
+def test_open_projects_are_listed_recent_ones_first_and_one_with_its_phases(
+    home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["project", "list"]) == 0
+    store(home.projects, [project_list(BRIDGE, LEAVE, MALL, TOWER)])
+    main(["project", "set", "LEAVE"])
+    assert main(["project", "list"]) == 0
+    assert main(["project", "list", "acme", "bridge"]) == 0
+    assert main(["project", "list", "0815"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "There is no list of open projects here yet; any number can be set.",
+        "Project LEAVE is in force from now on, for billed applications.",
+        "LEAVE  Leave  never billed  (recent)",
+        "0815  Harbor Bridge  Port Authority",
+        "4711  Mall East  ACME",
+        "4712  Tower Bridge  ACME",
+        "4712  Tower Bridge  ACME",
+        "acme bridge  as typed: it is not in the list",
+        "0815  Harbor Bridge  Port Authority",
+        "  phase 10  Design",
+        "    task A  Drawings",
+        "    task B  Models",
+        "  phase 20  Site",
+        "  phase 30  Handover",
+    ]
+
+
+def test_only_so_many_projects_are_remembered_and_each_once(home: Home) -> None:
+    for number in (*range(12), 7):
+        main(["project", "set", str(number)])
+    assert [each.number for each in home.recent()] == ["7", "11", "10", "9", "8", "6", "5", "4"]
+
+
 def test_status_of_an_agent_that_never_ran(
     manager: SmallManager, home: Home, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -190,6 +247,8 @@ def test_show_my_data_prints_all_that_waits(home: Home, capsys: pytest.CaptureFi
     assert "start_ms = 2026-11-06T09:00:00.000+00:00    (from)" in out
     assert "application = editor    (which application)" in out
     assert "stretch 2026-11-06T09:00:00.000+00:00 to 2026-11-06T09:00:05.000+00:00: input" in out
+    assert "prompt = -    (whether you were asked for a project at launch, and what became of it)" in out
+    assert "Project set: none" in out
 
 
 @pytest.mark.parametrize(

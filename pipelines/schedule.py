@@ -24,7 +24,9 @@ CATCH_UP: tuple[CatchUp, ...] = ("all", "last", "none")
 PUNCTUAL = timedelta(hours=1)
 """A job that catches up nothing still runs so long after its moment: another job may have been running."""
 FARTHEST = timedelta(days=400)
-"""What was missed longer ago is not caught up, and no next moment is looked for beyond."""
+"""What was missed longer ago is not caught up."""
+AHEAD = timedelta(days=9 * 366)
+"""No next moment is looked for beyond: 29 February may be eight years away."""
 WIDEST_STEP = timedelta(hours=3)
 """No clock has been set by more in one night: a cron text is read from so long before."""
 
@@ -184,8 +186,8 @@ def period_of(when: When, calendar: Calendar, moment: datetime) -> FiscalPeriod:
 
 
 def next_moment(when: When, calendar: Calendar, after: datetime) -> datetime | None:
-    """Return the next moment; None: there is none within the next 400 days."""
-    return next(moments(when, calendar, after, after + FARTHEST), None)
+    """Return the next moment; None: the calendar has no further period."""
+    return next(moments(when, calendar, after, after + AHEAD), None)
 
 
 class Missed(NamedTuple):

@@ -127,6 +127,12 @@ def test_a_bad_cron_text_is_named_with_its_field(text: str, said: str) -> None:
         check_cron(text)
 
 
+def test_the_next_moment_may_be_years_away() -> None:
+    assert next_moment(Cron("0 6 29 2 *"), BERLIN, at("2026-11-01")) == at("2028-02-29 05:00")
+    assert next_moment(Cron("0 6 L * *"), BERLIN, at("2026-11-01")) == at("2026-11-30 05:00")
+    assert next_moment(Cron("0 6 * * mon#1"), BERLIN, at("2026-11-01")) == at("2026-11-02 05:00")
+
+
 def test_a_cron_text_has_one_spelling() -> None:
     assert check_cron(" 0  6 1 *\t* ") == "0 6 1 * *"
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from apps.commands import directory_sync, projects
+from apps.commands import directory_sync, projects, rates
 from apps.commands.options import WarehouseUrl, now_ms, opened
 from apps.identity import operating_system_identity
 
@@ -71,6 +71,7 @@ def _calendar(engine: Any, file: Path) -> object:
 _mount("directory", _directory)
 _mount("project", _projects)
 _mount("rate", _rates)
+rates.mount(apps["rate"])
 _mount("entitlement", _entitlements)
 _mount("calendar", _calendar)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from warehouse.directory.accounts import ensure_account, ensure_host
 from warehouse.directory.calendar import import_calendar
+from warehouse.directory.conversions import import_conversions
 from warehouse.directory.licenses import import_assignments, import_entitlements
 from warehouse.directory.members import import_members
 from warehouse.directory.merging import AccountRule, Linked, link_accounts, refuse_doubts
@@ -18,20 +19,25 @@ from warehouse.directory.pseudonyms import (
     pseudonyms,
     secret_key,
 )
+from warehouse.directory.rate_check import check_rates
+from warehouse.directory.rate_history import Change, rate_history
 from warehouse.directory.rates import import_rates
 from warehouse.directory.seats import ImportedSeats, import_seats
 from warehouse.directory.storing import Imported
 
 __all__ = [
     "AccountRule",
+    "Change",
     "Imported",
     "ImportedSeats",
     "Kind",
     "Linked",
+    "check_rates",
     "ensure_account",
     "ensure_host",
     "import_assignments",
     "import_calendar",
+    "import_conversions",
     "import_directory",
     "import_entitlements",
     "import_members",
@@ -44,6 +50,7 @@ __all__ = [
     "pseudonym",
     "pseudonym_key",
     "pseudonyms",
+    "rate_history",
     "refuse_doubts",
     "secret_key",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
 
 from warehouse import schema
+from warehouse.directory import rate_terms
 from warehouse.directory.storing import (
     Import,
     Imported,
@@ -23,19 +25,11 @@ from warehouse.directory.storing import (
     refuse_overlaps,
     stored_row,
 )
-from warehouse.errors import Problem
-from warehouse.money import scale_rate
 from warehouse.tabular import CLEAR, Row, read_table
 
 REQUIRED = ("rate", "currency", "valid_from")
-OPTIONAL = (
-    *("person", "project", "office", "application", "valid_to"),
-    *("increment_minutes", "direction", "level"),
-)
+OPTIONAL = ("person", "project", "office", "application", "valid_to", *rate_terms.OPTIONAL)
 SCOPE = ("person_id", "project_id", "office_id", "application_id", "currency")
-DIRECTIONS = ("up", "nearest", "down")
-LEVELS = ("line", "session", "month")
-DEFAULTS = {"increment_ms": 0, "direction": "nearest", "level": "line"}
 SETTLED = ("approved", "closed")
 """Status of the runs whose rates nobody may change."""
 Values = dict[str, Any]
@@ -56,8 +50,9 @@ def import_rates(engine: Engine, path: Path | str, actor: str, *, at_ms: int | N
     Raises
     ------
     Problem
-        Names file, row and column: a negative or too fine rate, overlapping rates of one scope, a change of a
-        rate that an approved run has used, an unknown person, project, office or application, ...
+        Names file, row and column: a negative or too fine rate, overlapping rates of one scope, tiers out of
+        order, a cap in another currency, a change of a rate that an approved run has used, an unknown person,
+        project, office or application, ...
     """
     rows = read_table(Path(path), REQUIRED, OPTIONAL)
     now = time.time_ns() // 1_000_000 if at_ms is None else at_ms
@@ -76,11 +71,13 @@ def import_rates(engine: Engine, path: Path | str, actor: str, *, at_ms: int | N
 
 
 def _put_rate(connection: Connection, row: Row, signed: Values, done: Imported) -> tuple[int, str]:
-    key, values = _key(connection, row), _values(row)
+    key = _key(connection, row)
+    values = rate_terms.values_of(row, key["currency"])
     stored = stored_row(connection, schema.rate, key)
     if stored is None:
-        new = put(connection, schema.rate, key, {**values, **signed}, DEFAULTS)
-        check_days(row, "valid_from", key["valid_from_on"], "valid_to", new.row.get("valid_to_on"))
+        new = put(connection, schema.rate, key, {**values, **signed}, rate_terms.DEFAULTS)
+        _refuse_wrong(row, new.row)
+        done.notes.append({"rate": new.id, "new": _terms(new.row)})
         return new.id, new.outcome
     changed = {name for name, value in values.items() if value is not None and not _same(stored[name], value)}
     if not changed:
@@ -88,9 +85,23 @@ def _put_rate(connection: Connection, row: Row, signed: Values, done: Imported) 
     is_frozen = _is_frozen(connection, row, int(stored["id"]), changed, values)
     # Who ends a frozen rate has not written its price: its author stays.
     now = put(connection, schema.rate, key, values if is_frozen else {**values, **signed})
+    _refuse_wrong(row, now.row)
     done.notes.append({"rate": now.id, **{name: [stored[name], now.row[name]] for name in sorted(changed)}})
-    check_days(row, "valid_from", key["valid_from_on"], "valid_to", now.row.get("valid_to_on"))
     return now.id, now.outcome
+
+
+def _refuse_wrong(row: Row, rate: Mapping[str, Any]) -> None:
+    check_days(row, "valid_from", rate["valid_from_on"], "valid_to", rate.get("valid_to_on"))
+    rate_terms.refuse_contradictions(row, rate)
+
+
+def _terms(rate: Mapping[str, Any]) -> Values:
+    """Return what a new rate says, for its history: what it does not say is left out."""
+    return {
+        name: value
+        for name, value in sorted(rate.items())
+        if value not in (None, 0, []) and name not in ("id", "author", "created_ms")
+    }
 
 
 def _same(stored: object, given: object) -> bool:
@@ -106,39 +117,6 @@ def _key(connection: Connection, row: Row) -> Values:
     }
     anyone = {name: None if value == CLEAR else value for name, value in ids.items()}
     return {**anyone, "currency": currency_of(row, needed=True), "valid_from_on": first_day(row)}
-
-
-def _values(row: Row) -> Values:
-    try:
-        rate_scaled = scale_rate(row.text("rate") or "")
-    except Problem as problem:
-        raise row.problem("rate", problem.message, problem.remedy) from None
-    increment = _increment_ms(row)
-    direction = row.choice("direction", DIRECTIONS)
-    if increment and direction is None:
-        raise row.problem(
-            "direction", "an increment needs a direction", f"write one of {', '.join(DIRECTIONS)}"
-        )
-    return {
-        "rate_scaled": rate_scaled,
-        "valid_to_on": row.day("valid_to"),
-        "increment_ms": increment,
-        "direction": direction,
-        "level": row.choice("level", LEVELS),
-    }
-
-
-def _increment_ms(row: Row) -> int | None:
-    minutes = row.decimal("increment_minutes")
-    if minutes is None:
-        return None
-    milliseconds = minutes * 60_000
-    if milliseconds != int(milliseconds) or milliseconds > 86_400_000:
-        message = f"{minutes} minutes are no increment"
-        raise row.problem(
-            "increment_minutes", message, "write whole milliseconds of at most a day, such as 15"
-        )
-    return int(milliseconds)
 
 
 def _is_frozen(connection: Connection, row: Row, rate: int, changed: set[str], values: Values) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -68,3 +69,52 @@ def test_a_vendors_export_without_its_mapping_is_one_clear_line(
     assert line.startswith(
         "process-meter: users.csv, row 1: unknown column 'user_principal_name'; known columns"
     )
+
+
+RATES = """\
+rate,currency,valid_from,increment_minutes,direction,minimum_minutes,tier_kind,tiers,free_hours,daily_cap,cost_rate
+12,EUR,2026-01-01,6,up,15,graduated,50: 9,2,40,8
+"""
+
+
+@pytest.fixture
+def priced(office: Path, capsys: pytest.CaptureFixture[str]) -> Path:
+    (office / "rates.csv").write_text(RATES)
+    (office / "factors.csv").write_text("from,to,valid_from,factor\nUSD,EUR,2026-01-01,0.92345678\n")
+    assert run(capsys, "rate", "import", str(office / "rates.csv"))[1].startswith("rates: 1 new")
+    told = run(capsys, "rate", "import-conversions", str(office / "factors.csv"))
+    assert told == (0, "conversions: 1 new, 0 changed, 0 unchanged\n", "")
+    return office
+
+
+def test_rates_are_listed_with_their_terms(priced: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _, told, _ = run(capsys, "rate", "list", "--on", "2026-10-01")
+    assert " ".join(told.split()).startswith(
+        "1 any 12.00 EUR/h, 6 min up by line, at least 15 min, first 2 h free, "
+        "graduated from 50 h 9.00 EUR/h, at most 40.00 EUR a day, costs 8.00 EUR/h; from 2026-01-01; "
+    )
+    assert run(capsys, "rate", "list", "--on", "2025-12-31")[1].startswith("There is no rate; import them")
+    (row,) = json.loads(run(capsys, "rate", "list", "--json")[1])
+    assert (row["rate_scaled"], row["person"], row["free_ms"]) == (120_000, None, 7_200_000)
+
+
+def test_changes_of_rates_are_shown(priced: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (priced / "rates.csv").write_text(RATES.replace("12,EUR", "13,EUR"))
+    run(capsys, "rate", "import", str(priced / "rates.csv"))
+    _, told, _ = run(capsys, "rate", "history")
+    assert [line.split("  ")[2:] for line in told.splitlines()][1:] == [
+        ["rate USD-EUR 2026-01-01", "factor_scaled from nothing to 92345678"],
+        ["rate 1", "rate_scaled from 120000 to 130000"],
+    ]
+    changes = json.loads(run(capsys, "rate", "history", "--rate", "1", "--json")[1])
+    assert [(change["what"], change["before"], change["rate"]) for change in changes] == [
+        ("new", None, 1),
+        ("rate_scaled", 120_000, 1),
+    ]
+
+
+def test_conversions_and_oddities_are_listed(priced: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, "rate", "conversions")[1].startswith("1 USD = 0.92345678 EUR from 2026-01-01; ")
+    assert json.loads(run(capsys, "rate", "conversions", "--json")[1])[0]["factor_scaled"] == 92_345_678
+    assert run(capsys, "rate", "check") == (0, "Nothing is odd about the rates.\n", "")
+    assert json.loads(run(capsys, "rate", "check", "--on", "2026-10-01", "--json")[1]) == []

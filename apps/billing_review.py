@@ -106,32 +106,15 @@ class Desk:
             (self.project, [(number, number) for number in numbers]),
             (self.only, [("all projects", EVERY), *((number, number) for number in numbers)]),
         ):
-            kept = widget.value
-            if list(widget.options) != options:
-                widget.options = options
-                widget.value = (
-                    kept if kept in [value for _, value in options] else (options[0][1] if options else None)
-                )
+            forms.offer(widget, options)
 
     def _chosen(self, _change: object) -> None:
-        self._say("")
-        self.parts["evidence"].value = self.parts["files"].value = ""
-        self._try(self.fill)
+        def shown() -> str:
+            self.parts["evidence"].value = self.parts["files"].value = ""
+            self.fill()
+            return ""
 
-    def _say(self, words: str, *, is_trouble: bool = False) -> None:
-        kind = "late" if is_trouble else "said"
-        self.said.value = (
-            str(Markup('<p class="{}" role="status">{}</p>').format(kind, page.text(words))) if words else ""
-        )
-
-    def _try(self, act: Callable[[], object]) -> None:
-        try:
-            act()
-        except Problem as problem:
-            self._say(str(problem), is_trouble=True)
-        except Exception:
-            self._say("This did not work, and nothing was changed. Reload the page.", is_trouble=True)
-            raise
+        forms.told(self.said, shown)
 
     # --- The acts ----------------------------------------------------------------------------------------
 
@@ -139,14 +122,12 @@ class Desk:
         """Return what a button does: the act with the chosen run and the moment, then the page anew."""
 
         def pressed(_button: object) -> None:
-            def acted() -> None:
-                self._say("Working ...")
+            def acted() -> str:
                 done = act(self.run.value, _now_ms())
                 self._look_again(done)
-                words = said.format(run=self.run.value, done=done)
-                self._say("That was so already: nothing changed." if done is False else words)
+                return forms.SAME if done is False else said.format(run=self.run.value, done=done)
 
-            self._try(acted)
+            forms.told(self.said, acted)
 
         return pressed
 
@@ -198,22 +179,21 @@ class Desk:
     def explain(self, _button: object) -> None:
         """Show where the line that is named comes from."""
 
-        def shown() -> None:
+        def shown() -> str:
             line = self._line()
             if not run_review.answer(self.engine, self.run.value, self.whose).lines["line"].eq(line).any():
                 raise Problem(f"line {line} is not among those that you see", "write one of the first column")
             self.parts["evidence"].value = str(evidence(billing.show(self.engine, self.run.value, line)))
-            self._say("")
+            return ""
 
-        self._try(shown)
+        forms.told(self.said, shown)
 
     def file(self, target: str) -> Callable[[object], None]:
         """Return what makes a file of the run and offers it as a link."""
 
         def pressed(_button: object) -> None:
-            def made() -> None:
+            def made() -> str:
                 self.whose.actor.require_staff("take files of a run away")
-                self._say("Working ...")
                 now, run = _now_ms(), self.run.value
                 with TemporaryDirectory() as folder:
                     path = (
@@ -230,9 +210,9 @@ class Desk:
                         kind = "application/octet-stream"
                     link = downloads.link(path.name, kind, path.read_bytes(), path.name)
                 self.parts["files"].value = str(page.on(link))
-                self._say("The file is ready below.")
+                return "The file is ready below."
 
-            self._try(made)
+            forms.told(self.said, made)
 
         return pressed
 

@@ -9,6 +9,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import ipywidgets
+from markupsafe import Markup
+
+from apps import page
+from warehouse.errors import Problem
+
+SAME = "That was so already: nothing changed."
 
 
 def choice(name: str, options: Sequence[tuple[str, Any]]) -> ipywidgets.Dropdown:
@@ -19,6 +25,41 @@ def choice(name: str, options: Sequence[tuple[str, Any]]) -> ipywidgets.Dropdown
 def text(name: str) -> ipywidgets.Text:
     """Return a line of text, which is told when it is left or entered."""
     return ipywidgets.Text(description=name, continuous_update=False, style={"description_width": "initial"})
+
+
+def search(name: str, hint: str, options: Sequence[str]) -> ipywidgets.Combobox:
+    """Return a line of text with suggestions; what fits none of them is told, too."""
+    return ipywidgets.Combobox(
+        description=name, placeholder=hint, options=options, continuous_update=False,
+        style={"description_width": "initial"},
+    )  # fmt: skip
+
+
+def offer(widget: ipywidgets.Dropdown, options: Sequence[tuple[str, Any]]) -> None:
+    """Offer other choices; what was chosen stays where it is still among them, else the first one is."""
+    kept, values = widget.value, [value for _, value in options]
+    if list(widget.options) != list(options):
+        widget.options = options
+        widget.value = kept if kept in values else (values[0] if values else None)
+
+
+def say(widget: ipywidgets.HTML, words: str, *, is_trouble: bool = False) -> None:
+    """Say how an act went, or nothing."""
+    kind = "late" if is_trouble else "said"
+    told = Markup('<p class="{}" role="status">{}</p>').format(kind, page.text(words))
+    widget.value = str(told) if words else ""
+
+
+def told(widget: ipywidgets.HTML, act: Callable[[], str]) -> None:
+    """Do an act of whoever looks, and say in `widget` how it went: its words, or why it was refused."""
+    say(widget, "Working ...")
+    try:
+        say(widget, act())
+    except Problem as problem:
+        say(widget, str(problem), is_trouble=True)
+    except Exception:
+        say(widget, "This did not work, and nothing was changed. Reload the page.", is_trouble=True)
+        raise  # into the server's output, for whoever runs it
 
 
 def button(words: str, pressed: Callable[[object], None]) -> ipywidgets.Button:

@@ -12,18 +12,23 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from accounting import BATCH, a_line, a_run, billed, by_project, lines, months, read_csv, rounded, write
+from accounting import a_line, a_run, billed, by_project, lines, months, read_csv, write
+from accounting_imports import CUSTOMERS, IMPORTS, MAPPINGS
 from billing_warehouse import hour, ms, on, organize, price, use
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from sqlalchemy import Engine
 
 from apps.commands import exporting as commands
 from pipelines import billing, exporting
-from pipelines.exports import generic
+from pipelines.book import Book, open_book
+from pipelines.sample.load import load
+from pipelines.sample.plan import Plan
 from warehouse import store
 from warehouse.errors import Problem
 
 SEPTEMBER = ms("2026-10-02 12:00")
+PLAN = Plan(today=date(2026, 11, 24), people=12, months=2, earlier_months=0)
 
 
 def month(engine: Engine) -> None:
@@ -359,17 +364,59 @@ def test_batch_ids_are_the_same_at_any_time_and_differ_by_run_target_digest_and_
     assert exporting.batch_id(a_run(digest=None), "vantagepoint") == "2026-10/1-VP-unclosed"
 
 
-@settings(max_examples=40)
-@given(month=months())
-def test_generic_quantity_by_unit_price_is_every_amount_and_total(
-    tmp_path_factory: pytest.TempPathFactory, month: list[dict[str, Any]]
+# --- The import --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("imports")
+
+
+@pytest.mark.parametrize("target", exporting.TARGETS)
+@settings(max_examples=50)
+@given(data=st.data())
+def test_whoever_imports_the_files_comes_to_every_total_of_the_run(
+    folder: Path, target: str, data: st.DataObject
 ) -> None:
-    (path,) = write(generic, a_run(), month, tmp_path_factory.getbasetemp())
-    found = [
-        (row["project no"], rounded(Decimal(row["quantity"]) * Decimal(row["unit price"])), row["billable"])
-        for row in read_csv(path)
-    ]
-    assert by_project(
-        [(project, amount) for project, amount, is_billed in found if is_billed == "Y"]
-    ) == billed(month)
-    assert BATCH not in path.read_text()
+    module = exporting.TARGETS[target]
+    month = data.draw(months(module.QUANTUM_PER_HOUR))
+    paths = write(module, a_run(module.QUANTUM_PER_HOUR), month, folder, MAPPINGS.get(target, ""))
+    assert by_project(IMPORTS[target](paths)) == billed(month)
+
+
+@pytest.fixture(scope="module")
+def sample(empty_warehouse: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """File of a small sample organization whose bills are still to be made."""
+    path = tmp_path_factory.mktemp("sample") / "warehouse.sqlite"
+    shutil.copyfile(empty_warehouse, path)
+    opened = store.open_warehouse(f"sqlite:///{path}")
+    load(opened, PLAN)
+    opened.dispose()
+    return path
+
+
+@pytest.fixture(scope="module", params=[1000, 60], ids=["thousandths", "minutes"])
+def sample_bill(request: pytest.FixtureRequest, sample: Path) -> Book:
+    """A month of the sample, closed in thousandths of an hour or in minutes."""
+    path = sample.with_name(f"{request.param}.sqlite")
+    shutil.copyfile(sample, path)
+    opened = store.open_warehouse(f"sqlite:///{path}")
+    target = "generic" if request.param == 1000 else "quickbooks-iif"
+    now = ms("2026-11-24 12:00")
+    run = billing.draft(opened, "2026-10", target, "pat", now)
+    book = open_book(opened, run, "ann", "workbook", now)
+    opened.dispose()
+    return book
+
+
+def test_the_sample_month_is_imported_to_every_total(sample_bill: Book, tmp_path: Path) -> None:
+    bill = sample_bill.lines.filter("is_billed")
+    rows = bill.to_dicts()
+    assert (len(rows) > 100, {row["currency"] for row in rows}) == (True, {"EUR", "USD"})
+    centers = sorted({row["cost_center"] for row in rows if row["cost_center"]})
+    customers = "[customers]\n" + "".join(f'"{center}" = "Internal"\n' for center in centers)
+    for target, module in exporting.TARGETS.items():
+        if sample_bill.run.quantum_per_hour == module.QUANTUM_PER_HOUR:
+            text = MAPPINGS.get(target, "").replace(CUSTOMERS, customers)
+            paths = write(module, sample_bill.run, sample_bill.lines.to_dicts(), tmp_path, text)
+            assert by_project(IMPORTS[target](paths)) == billed(rows), target

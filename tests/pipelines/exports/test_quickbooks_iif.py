@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from accounting import a_line, a_run, billed, by_project, faults, lines, months, read_iif, rounded, write
+from accounting import a_line, a_run, by_project, faults, lines, read_iif, write
+from accounting_imports import half_away, minutes, time_and_transactions
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -14,7 +15,6 @@ from pipelines.exports import quickbooks_iif
 from pipelines.exports.quickbooks_iif import divided
 
 RUN = a_run(60)
-CUSTOMERS = '[customers]\n"4711" = "Internal"\n'
 
 PUBLISHED = (
     "!TIMERHDR\tVER\tREL\tCOMPANYNAME\tIMPORTEDBEFORE\tFROMTIMER\tCOMPANYCREATETIME\n"
@@ -32,43 +32,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def read(path: Path) -> list[dict[str, str]]:
     return read_iif(path.read_bytes().decode("cp1252"))
-
-
-def minutes(duration: str) -> int:
-    hours, sixtieths = duration.split(":")
-    return int(hours) * 60 + int(sixtieths)
-
-
-def half_away(value: Fraction) -> Decimal:
-    """Round a positive number of cents."""
-    return Decimal(int(value * 100 + Fraction(1, 2))) / 100
-
-
-def imported(files: list[Path]) -> list[tuple[str, Decimal]]:
-    """Price time by the rate written in each item's name; add what transactions put to income."""
-    amounts = []
-    for row in read(files[0]):
-        if row["kind"] == "TIMEACT" and row["BILLINGSTATUS"] == "1":
-            rate = Fraction(row["ITEM"].rpartition(" ")[2])
-            amounts.append((row["JOB"].rpartition(":")[2], half_away(minutes(row["DURATION"]) * rate / 60)))
-    for path in files[1:]:
-        for row in read(path):
-            if row["kind"] == "SPL":
-                assert rounded(Decimal(row["QNTY"]) * Decimal(row["PRICE"])) == Decimal(row["AMOUNT"])
-                amounts.append((row["NAME"].rpartition(":")[2], -Decimal(row["AMOUNT"])))
-    return amounts
-
-
-@settings(max_examples=60)
-@given(month=months(60))
-def test_durations_by_item_rate_and_transactions_are_every_total(
-    folder: Path, month: list[dict[str, Any]]
-) -> None:
-    files = write(quickbooks_iif, RUN, month, folder, CUSTOMERS)
-    assert by_project(imported(files)) == billed(month)
-    for path in files[1:]:
-        rows = [row for row in read(path) if row["kind"] in ("TRNS", "SPL")]
-        assert sum(Decimal(row["AMOUNT"]) for row in rows) == 0
 
 
 def test_the_published_example_is_read_and_written_in_the_same_columns(folder: Path) -> None:
@@ -104,7 +67,7 @@ def test_a_line_of_over_23_59_is_divided_without_losing_a_cent(folder: Path) -> 
     durations = [row["DURATION"] for row in read(path)[1:]]
     assert durations == ["23:58", "23:58", "2:04"]
     assert sum(map(minutes, durations)) == 3000
-    assert by_project(imported([path]))["all"] == Decimal("1666.67")
+    assert by_project(time_and_transactions([path]))["all"] == Decimal("1666.67")
 
 
 @settings(max_examples=300)

@@ -1,13 +1,11 @@
 from __future__ import annotations
 
 from datetime import date
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
-from accounting import a_line, a_run, billed, by_project, faults, months, read_csv, rounded, write
-from hypothesis import given, settings
+from accounting import a_line, a_run, faults, read_csv, write
 
 from pipelines.exports import vantagepoint
 
@@ -17,23 +15,6 @@ RUN = a_run()
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("vantagepoint")
-
-
-def imported(rows: list[dict[str, str]]) -> list[tuple[str, Decimal]]:
-    """Price quantities, at three decimals, by a unit table whose rate is written in each unit's code."""
-    table = {row["Unit"]: Decimal(row["Unit"].rpartition(" ")[2]) for row in rows if row["Unit"] != "FIXED"}
-    table["FIXED"] = Decimal("1.00")
-    return [
-        (row["WBS1"], rounded(Decimal(row["Quantity"]).quantize(Decimal("0.001")) * table[row["Unit"]]))
-        for row in rows
-    ]
-
-
-@settings(max_examples=60)
-@given(month=months())
-def test_quantity_by_unit_rate_is_every_total_of_the_run(folder: Path, month: list[dict[str, Any]]) -> None:
-    (path,) = write(vantagepoint, RUN, month, folder)
-    assert by_project(imported(read_csv(path))) == billed(month)
 
 
 def test_columns_are_those_of_the_published_layout(folder: Path) -> None:

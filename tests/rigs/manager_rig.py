@@ -20,7 +20,7 @@ from sqlalchemy import Engine, text
 
 from collector import protocol
 from collector.manager import enrollment, policies, serving, signing, wire
-from collector.manager.http import create_app
+from collector.manager.http import create_app, wall_clock_ms
 from collector.manager.ingest import ingest
 
 NOON = 1_793_620_800_000
@@ -211,12 +211,16 @@ class Client:
 
 @contextmanager
 def running(
-    engine: Engine, now_ms: int = NOON, tls: ssl.SSLContext | None = None, **client: Any
+    engine: Engine,
+    now_ms: int | None = NOON,
+    tls: ssl.SSLContext | None = None,
+    **client: Any,
 ) -> Iterator[Client]:
-    """Run the manager on a free port of the loopback address."""
+    """Run the manager on a free port of the loopback address; `now_ms` None: by the clock on the wall."""
+    clock = wall_clock_ms if now_ms is None else lambda: now_ms
     ready = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = serving.server(create_app(engine, lambda: now_ms), tls, ready.set)
+        server = serving.server(create_app(engine, clock), tls, ready.set)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         try:

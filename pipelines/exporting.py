@@ -67,7 +67,7 @@ class Exported:
     def told(self) -> str:
         """Say in a sentence whether this was the first time."""
         if self.before is None:
-            return f"{self.rows:,} rows, batch {self.batch}"
+            return f"{self.rows:,} {'row' if self.rows == 1 else 'rows'}, batch {self.batch}"
         at = datetime.fromtimestamp(self.before.at_ms / 1000, UTC)
         return f"exported before on {at:%Y-%m-%d %H:%M} UTC by {self.before.actor}, batch {self.batch}"
 

@@ -420,3 +420,14 @@ def test_the_sample_month_is_imported_to_every_total(sample_bill: Book, tmp_path
             text = MAPPINGS.get(target, "").replace(CUSTOMERS, customers)
             paths = write(module, sample_bill.run, sample_bill.lines.to_dicts(), tmp_path, text)
             assert by_project(IMPORTS[target](paths)) == billed(rows), target
+
+
+@pytest.mark.parametrize("target", exporting.TARGETS)
+def test_the_example_of_a_mapping_in_the_documentation_is_one(target: str, tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "exports.md").read_text(encoding="utf-8")
+    assert f"\n| {target} | " in page
+    text = page.split(f"\n### {target}\n")[1].split("```toml\n")[1].split("```")[0]
+    path = tmp_path / "map.toml"
+    path.write_text(text, encoding="utf-8")
+    module = exporting.TARGETS[target]
+    assert module.read_mapping(path) != module.read_mapping(None)

@@ -179,7 +179,6 @@ def _curable(engine: Engine, run: Run, inputs: Inputs) -> pl.DataFrame:
     cured = (
         ((pl.col("kind") == "unknown_person") & is_known)
         | ((pl.col("kind") == "no_rate") & has_new_rates)
-        | pl.col("kind").is_in(["no_conversion", "no_account", "not_a_member"])
         | ((pl.col("kind") == "unassigned") & has_new_presets)
         | pl.col("kind").is_in(UNSURE)
         | _is_outdated(engine, run, exceptions, inputs)

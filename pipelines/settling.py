@@ -35,7 +35,8 @@ KINDS = {
     "over_budget": Kind(False, "a budget is a plan: its owner is told"),
     "late": Kind(False, "what arrived late is reversed and replaced on lines of its own"),
     "clock": Kind(False, "durations do not depend on the wall clock"),
-    "cap_hit": Kind(False, "the rate's cap has decided it"),
+    "preset": Kind(False, "a preset has said which project it is for"),
+    "cap": Kind(False, "the rate's cap has decided it"),
     "below_minimum": Kind(False, "the rate's minimum has decided it"),
 }
 """Which kinds of exceptions block the approval of a run, and which only inform."""

@@ -68,9 +68,7 @@ def test_what_is_dealt_with_stays_as_it_was_dealt_with(drafted: Engine) -> None:
         ({"number": 2}, "why", "run 2026-09/1 has no exception 2; see them"),
     ],
 )
-def test_what_is_no_waiver_is_refused(
-    drafted: Engine, which: dict[str, Any], reason: str, says: str
-) -> None:
+def test_what_is_no_waiver_is_refused(drafted: Engine, which: dict[str, Any], reason: str, says: str) -> None:
     with pytest.raises(Problem, match=says):
         billing.waive(drafted, RUN, "sue", reason, NOW, **which)
     assert told(drafted, "state") == [("open",)]

@@ -22,9 +22,13 @@ _PRICED = [
 _NUMBER = pl.Schema({"line_number": pl.Int64})
 _WRONG_REVERSALS = """
     SELECT line.line_number
-    FROM charge_line AS line LEFT JOIN charge_line AS original ON original.id = line.original_line_id
+    FROM charge_line AS line
+    JOIN billing_run AS run ON run.id = line.billing_run_id
+    LEFT JOIN charge_line AS original ON original.id = line.original_line_id
+    LEFT JOIN billing_run AS other ON other.id = original.billing_run_id
     WHERE line.billing_run_id = :run AND line.kind = 'reversal' AND NOT coalesce(
-        line.amount_minor = -original.amount_minor AND line.quantity = -original.quantity
+        line.amount_minor = -original.amount_minor
+        AND line.quantity * other.quantum_per_hour = -original.quantity * run.quantum_per_hour
         AND line.active_ms = -original.active_ms AND line.pause_ms = -original.pause_ms
         AND line.buffer_ms = -original.buffer_ms AND line.rate_scaled = original.rate_scaled
         AND line.currency = original.currency, FALSE)

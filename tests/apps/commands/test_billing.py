@@ -1,0 +1,145 @@
+"""`process-meter billing`: from collecting to the close, by whoever runs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+from drafted_run import RUN, SEPTEMBER, change, copied, fill
+from sqlalchemy import Engine
+from typer.testing import CliRunner
+
+from apps.cli import app
+from pipelines import billing
+from warehouse import store
+from warehouse.errors import Problem
+
+ME = pwd.getpwuid(os.getuid()).pw_name
+COMMANDS = (
+    "collecting", "draft", "exceptions", "settle", "waive", "dispute", "accept", "hold", "writeoff", "transfer",
+    "sign", "withdraw", "approve", "close", "void", "release", "show", "verify", "staff",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory, empty_warehouse: Path) -> Path:
+    path = tmp_path_factory.mktemp("made") / "warehouse.sqlite"
+    shutil.copyfile(empty_warehouse, path)
+    engine = store.open_warehouse(f"sqlite:///{path}")
+    fill(engine)
+    change(engine, f"""UPDATE organization SET settings = '{{"billing_staff": ["{ME}", "ann"]}}'""")
+    engine.dispose()
+    return path
+
+
+@pytest.fixture
+def drafted(made: Path, tmp_path: Path) -> Iterator[Engine]:
+    with copied(made, tmp_path) as engine:
+        yield engine
+
+
+def run(engine: Engine, *words: str) -> Result:
+    return CliRunner().invoke(app, ["billing", *words, "--warehouse", str(engine.url)])
+
+
+def test_every_command_shows_an_example() -> None:
+    for command in COMMANDS:
+        shown = CliRunner().invoke(app, ["billing", command, "--help"])
+        assert shown.exit_code == 0
+        assert f"Example: process-meter billing {command}" in shown.stdout
+
+
+def test_a_run_goes_from_collecting_to_the_close(drafted: Engine) -> None:
+    assert "Period 2026-09: draft; it is over" in run(drafted, "collecting", "--period", "2026-09").stdout
+    listed = run(drafted, "exceptions", RUN).stdout
+    assert listed == "    1  blocks   unassigned, 1.00 h: no project was set\n"
+    waived = run(drafted, "waive", RUN, "--kind", "unassigned", "--reason", "small")
+    assert waived.stdout == "1 exception waived.\n"
+    again = run(drafted, "waive", RUN, "--exception", "1", "--reason", "small")
+    assert again.stdout == "All of them were dealt with before: nothing has changed.\n"
+    assert run(drafted, "exceptions", RUN).stdout.endswith(f"no project was set ({ME}: small)\n")
+    for project in "AB":
+        signed = run(drafted, "sign", RUN, "--project", project, "--reason", "agreed on the phone")
+        assert signed.stdout == f"Run {RUN}: project {project} is signed.\n"
+    shown = run(drafted, "show", RUN).stdout
+    assert "Run 2026-09/1: review, 3 lines, billed 270.00 EUR, held nothing" in shown
+    assert "    with buffer 0: 270.00 EUR" in shown
+    assert "    waived: 1 unassigned" in shown
+    assert f"    project A: signed by {ME}" in shown
+    assert run(drafted, "approve", RUN).stdout == f"Run {RUN} is approved.\n"
+    assert run(drafted, "close", RUN).stdout == f"Run {RUN} is closed.\n"
+    assert "Nothing was changed" in run(drafted, "verify").stdout
+
+
+def test_an_act_done_again_says_that_nothing_has_changed(drafted: Engine) -> None:
+    acts = (
+        ("dispute", RUN, "1", "--reason", "no"),
+        ("hold", RUN, "1", "--reason", "wait"),
+        ("transfer", RUN, "2", "--project", "B", "--phase", "01", "--reason", "B's"),
+        ("sign", RUN, "--project", "B", "--reason", "seen"),
+        ("withdraw", RUN, "--project", "B", "--reason", "wrong"),
+    )
+    for words in acts:
+        first, second = run(drafted, *words), run(drafted, *words)
+        assert (first.exit_code, second.exit_code) == (0, 0)
+        assert second.stdout == f"{first.stdout.strip()} It was so before: nothing has changed.\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("approve", RUN), "has open exceptions: 1 unassigned"),
+        (("close", RUN), "is draft; only an approved run can be closed"),
+        (("release", RUN, "1", "--reason", "why"), "is draft; accept the line of a draft instead"),
+        (("waive", RUN, "--reason", "why"), "say which exceptions"),
+        (("sign", RUN, "--project", "A"), "to act for the manager of project A needs a reason"),
+        (("collecting", "--period", "2030-01"), "there is no fiscal period '2030-01'"),
+    ],
+)
+def test_what_is_refused_is_named_and_ends_with_1(drafted: Engine, words: tuple[str, ...], says: str) -> None:
+    done = run(drafted, *words)
+    assert done.exit_code == 1
+    assert isinstance(done.exception, Problem)
+    assert says in str(done.exception)
+
+
+def test_wrong_use_ends_with_2(drafted: Engine) -> None:
+    assert run(drafted, "dispute", RUN, "0", "--reason", "why").exit_code == 2
+    assert run(drafted, "hold", RUN, "1").exit_code == 2
+
+
+def test_json_is_what_the_functions_give(drafted: Engine) -> None:
+    assert json.loads(run(drafted, "exceptions", RUN, "--json").stdout) == billing.exceptions(drafted, RUN)
+    assert json.loads(run(drafted, "show", RUN, "--json").stdout) == billing.show(drafted, RUN)
+    assert json.loads(run(drafted, "collecting", "--period", "2026-09", "--json").stdout)["run"] == RUN
+    assert json.loads(run(drafted, "staff", "--json").stdout) == [ME.lower(), "ann"]
+    drafted_again = run(drafted, "draft", "--period", "2026-09", "--showback", "--json")
+    assert json.loads(drafted_again.stdout)["showback"] is True
+
+
+def test_what_is_left_of_a_budget_and_the_deadline_are_shown(drafted: Engine) -> None:
+    change(
+        drafted,
+        "UPDATE project SET budget_minor = 10000, not_to_exceed_minor = 30000 WHERE number = 'A'",
+        f"UPDATE billing_run SET review_until_ms = {SEPTEMBER}",
+    )
+    run(drafted, "dispute", RUN, "1", "--reason", "no")
+    shown = run(drafted, "show", RUN).stdout
+    assert "    project A: -80.00 EUR of its budget left" in shown
+    assert "    project A: 120.00 EUR of its not-to-exceed amount left" in shown
+    assert "    disputed lines: 1" in shown
+    assert "    to be settled or waived: 1 unassigned" in shown
+    assert "    open: 1 over budget, 1 unassigned" in shown
+    assert "    signatures are waited for until 2026-10-02T12:00:00+00:00" in shown
+
+
+def test_the_staff_is_shown_and_changed(drafted: Engine) -> None:
+    assert run(drafted, "staff", "--add", "Sue", "--remove", "ann").stdout == f"{ME.lower()}\nsue\n"
+    change(drafted, "UPDATE organization SET settings = '{}'")
+    assert run(drafted, "staff").stdout == ("Nobody is named: whoever runs the commands is billing staff.\n")

@@ -1,0 +1,118 @@
+"""Who may do what to a run: whoever is named, and nobody else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from drafted_run import NOW, PERIOD, RUN, change, events
+from sqlalchemy import Engine
+
+from pipelines import billing
+from warehouse.errors import Problem
+from warehouse.projects import Codes
+
+ACTS: dict[str, Callable[[Engine, str], object]] = {
+    "dispute": lambda engine, who: billing.review(engine, RUN, 1, "dispute", who, "no", NOW),
+    "accept": lambda engine, who: billing.review(engine, RUN, 1, "accept", who, "yes", NOW),
+    "hold": lambda engine, who: billing.review(engine, RUN, 1, "hold", who, "wait", NOW),
+    "writeoff": lambda engine, who: billing.review(engine, RUN, 1, "writeoff", who, "gift", NOW),
+    "transfer": lambda engine, who: billing.transfer(engine, RUN, 1, Codes("B"), who, "B's", NOW),
+    "sign": lambda engine, who: billing.sign(engine, RUN, "A", who, "seen", NOW),
+    "withdraw": lambda engine, who: billing.withdraw(engine, RUN, "A", who, "wrong", NOW),
+    "waive": lambda engine, who: billing.waive(engine, RUN, who, "known", NOW, kind="unassigned"),
+    "settle": lambda engine, who: billing.settle(engine, RUN, who, "by hand", NOW, kind="unassigned"),
+    "draft": lambda engine, who: billing.draft(engine, PERIOD, "generic", who, NOW),
+    "approve": lambda engine, who: billing.approve(engine, RUN, who, NOW),
+    "close": lambda engine, who: billing.close(engine, RUN, who, NOW),
+    "void": lambda engine, who: billing.void(engine, RUN, who, "again", NOW),
+    "release": lambda engine, who: billing.release(engine, RUN, 1, who, "agreed", NOW),
+    "staff": lambda engine, who: billing.change_staff(engine, who, NOW, add=("eve",)),
+}
+STRANGER = tuple(ACTS)
+PERSON = tuple(act for act in ACTS if act != "dispute")
+"""What the person of a line may not do to it."""
+OTHER_MANAGER = STRANGER
+MANAGER = ("waive", "settle", "draft", "approve", "close", "void", "staff")
+"""What a project's manager may not do to its lines."""
+
+
+@pytest.mark.parametrize(
+    ("who", "acts"),
+    [("mallory", STRANGER), ("user1", PERSON), ("user3", OTHER_MANAGER), ("user2", MANAGER)],
+)
+def test_who_has_no_right_to_an_act_is_told_so_and_nothing_has_changed(
+    drafted: Engine, who: str, acts: tuple[str, ...]
+) -> None:
+    before = events(drafted)
+    for act in acts:
+        with pytest.raises(Problem, match=rf"{who} cannot .*: {who} (is not|neither)"):
+            ACTS[act](drafted, who)
+    assert events(drafted) == before
+
+
+@pytest.mark.parametrize("who", ["user1", "USER1 ", "user2", "pat", "PAT"])
+def test_a_line_is_disputed_by_its_person_the_manager_and_the_staff_in_any_case(
+    drafted: Engine, who: str
+) -> None:
+    assert billing.review(drafted, RUN, 1, "dispute", who, "not mine", NOW) is True
+    assert billing.show(drafted, RUN)["disputed_lines"] == [1]
+
+
+def test_an_account_that_many_share_is_nobody_s_own(drafted: Engine) -> None:
+    change(drafted, "UPDATE account SET shared = TRUE WHERE name = 'user1'")
+    with pytest.raises(Problem, match="user1 cannot dispute line 1 of run 2026-09/1: user1 neither is the"):
+        ACTS["dispute"](drafted, "user1")
+
+
+def test_a_second_account_of_a_person_is_the_person(drafted: Engine) -> None:
+    change(drafted, "INSERT INTO account (id, name, person_id) VALUES (20, 'partner\\ada', 1)")
+    assert ACTS["dispute"](drafted, "Partner\\Ada") is True
+
+
+def test_without_a_list_whoever_runs_the_commands_is_billing_staff(drafted: Engine) -> None:
+    change(drafted, "UPDATE organization SET settings = '{}'")
+    assert billing.staff(drafted) == []
+    for act in ("dispute", "hold", "waive", "sign"):
+        assert ACTS[act](drafted, "anybody")
+
+
+# --- The list ----------------------------------------------------------------------------------------------
+
+
+def test_the_staff_is_changed_by_itself_and_on_record(drafted: Engine) -> None:
+    assert billing.staff(drafted) == ["pat", "ann", "sue"]
+    assert billing.change_staff(drafted, "Ann", NOW, add=(" Meridian\\MPlum ",), remove=("PAT",)) is True
+    assert billing.staff(drafted) == ["ann", "meridian\\mplum", "sue"]
+    assert events(drafted)[-1] == ("Ann", "billing staff")
+    with pytest.raises(Problem, match="pat is not of the billing staff"):
+        billing.draft(drafted, PERIOD, "generic", "pat", NOW)
+
+
+def test_who_is_in_the_staff_already_changes_nothing(drafted: Engine) -> None:
+    before = events(drafted)
+    assert billing.change_staff(drafted, "ann", NOW, add=("SUE",), remove=("nobody",)) is False
+    assert events(drafted) == before
+
+
+@pytest.mark.parametrize(
+    ("add", "remove", "says"),
+    [
+        ((), ("pat", "ann", "sue"), "nobody would be left in the billing staff"),
+        (("  ",), (), "an account of the billing staff has no name"),
+    ],
+)
+def test_a_staff_of_nobody_is_refused(
+    drafted: Engine, add: tuple[str, ...], remove: tuple[str, ...], says: str
+) -> None:
+    with pytest.raises(Problem, match=says):
+        billing.change_staff(drafted, "ann", NOW, add=add, remove=remove)
+    assert billing.staff(drafted) == ["pat", "ann", "sue"]
+
+
+def test_other_settings_of_the_organization_stay(drafted: Engine) -> None:
+    change(drafted, """UPDATE organization SET settings = '{"separation_of_duties": true}'""")
+    billing.change_staff(drafted, "ann", NOW, add=("ann",))
+    with drafted.connect() as connection:
+        settings = connection.exec_driver_sql("SELECT settings FROM organization").scalar_one()
+    assert settings == '{"separation_of_duties": true, "billing_staff": ["ann"]}'

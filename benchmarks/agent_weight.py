@@ -1,6 +1,7 @@
 """What the agent costs the workstation: mean CPU and peak memory, as shares of what is promised.
 
-Runs the real agent on a virtual desktop, with a text editor that is typed into, and a small local manager.
+Runs the real agent on a virtual desktop, with a text editor that is typed into, and a small local manager. It
+keeps a list of 10,000 open projects, and would ask at the launch of every other application.
 A share over 1 breaks the promise; the exit status is 1 then.
 
     python benchmarks/agent_weight.py [--seconds 600]
@@ -23,6 +24,7 @@ from Xlib.ext import xtest
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "rigs"))
 
 from desktop import Desktop
+from listed_projects import project_list
 from running_agent import RunningAgent
 from small_manager import SmallManager
 
@@ -32,10 +34,28 @@ WARM_UP_SECONDS = 10
 POLICY = {
     "version": 1,
     "applications": [
-        {"code": code, "name": code, "billed": True, "signatures": [{"executable": code}]}
+        {
+            "code": code,
+            "name": code,
+            "billed": True,
+            "prompt": code != "mousepad",
+            "signatures": [{"executable": code}],
+        }
         for code in ("mousepad", "xterm", "soffice*", "firefox*", "freecad*")
     ],
 }
+PROJECTS = [
+    {
+        "number": f"{number:05}",
+        "name": f"Refurbishment of building {number}",
+        "payer": f"Client {number % 300}",
+        "phases": [
+            {"number": f"{phase}0", "name": f"Phase {phase}", "tasks": [["A", "Drawings"], ["B", "Models"]]}
+            for phase in range(1, 6)
+        ],
+    }
+    for number in range(10_000)
+]
 
 
 def main() -> int:
@@ -45,6 +65,7 @@ def main() -> int:
     seconds = parser.parse_args().seconds
     with tempfile.TemporaryDirectory() as folder, SmallManager() as manager:
         manager.policy = POLICY
+        manager.project_list = (200, project_list(*PROJECTS))
         with Desktop(Path(folder)) as desktop:
             agent = RunningAgent(Path(folder), manager, desktop.environment())
             agent.enroll()

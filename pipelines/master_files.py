@@ -53,15 +53,31 @@ def write_master(engine: Engine, what: str, path: Path) -> int:
     """
     if what not in FILES:
         raise Problem(f"there is no file of {what!r}", f"name one of {', '.join(FILES)}")
-    writers = {".csv": _write_csv, ".xlsx": _write_xlsx}
-    if path.suffix.lower() not in writers:
-        raise Problem(f"{path.name} is neither .csv nor .xlsx", "end its name with one of them")
+    refuse_ending(path)
     table = FILES[what](engine)
     if not table.rows:
         raise Problem(f"there are no {what} yet", "import them first: `process-meter project --help`")
-    with whole_file(path) as draft:
-        writers[path.suffix.lower()](table, draft)
+    write_table(table, path)
     return len(table.rows)
+
+
+def refuse_ending(path: Path) -> None:
+    """Refuse a file that is neither a CSV nor a workbook by its name.
+
+    Raises
+    ------
+    Problem
+        Naming it.
+    """
+    if path.suffix.lower() not in (".csv", ".xlsx"):
+        raise Problem(f"{path.name} is neither .csv nor .xlsx", "end its name with one of them")
+
+
+def write_table(table: TableFile, path: Path) -> None:
+    """Write a table as its name ends; see `write_master`."""
+    refuse_ending(path)
+    with whole_file(path) as draft:
+        (_write_csv if path.suffix.lower() == ".csv" else _write_xlsx)(table, draft)
 
 
 def _write_csv(table: TableFile, path: Path) -> None:

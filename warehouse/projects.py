@@ -209,7 +209,10 @@ def field_rules(settings: Mapping[str, Any]) -> tuple[FieldRule, ...]:
     return rules
 
 
-RESERVED = ("session", "instance", "from", "to", "project", "phase", "task", "reason", "author")
+RESERVED = (
+    *("session", "instance", "from", "to", "project", "phase", "task", "reason", "author"),
+    *("person", "application", "hours", "fault"),
+)
 """Names that a table of corrections uses itself."""
 
 

@@ -53,14 +53,13 @@ def settings(
 ) -> None:
     """Show the organization's rules for accounts, retention and corrections, or set those of a file."""
     from warehouse.directory import AccountRule
-    from warehouse.directory.charging_rights import billing_staff, correction_days
+    from warehouse.directory.charging_rights import correction_days
     from warehouse.directory.organization_settings import change_settings, shown_settings
     from warehouse.retention import Limits
 
     checks = {
         "accounts": AccountRule.from_document,
         "retention": lambda document: Limits(document, 0),
-        "billing_staff": lambda names: billing_staff({"billing_staff": names}),
         "correction_days": lambda days: correction_days({"correction_days": days}),
     }
     with opened(warehouse) as engine:

@@ -82,26 +82,17 @@ def test_settings_are_set_shown_and_refused_by_key(engine: Engine, tmp_path: Pat
     assert audited == [("settings", "organization")]
 
 
-def test_billing_staff_and_the_deadline_of_corrections_are_set_and_shown(
-    engine: Engine, tmp_path: Path
-) -> None:
+def test_the_deadline_of_corrections_is_set_and_shown(engine: Engine, tmp_path: Path) -> None:
     organize(engine)
     file = tmp_path / "rules.toml"
-    file.write_text('billing_staff = ["pat", "EXAMPLE\\\\eva"]\ncorrection_days = 5\n')
-    assert run(engine, "settings", str(file)) == "changed: billing_staff, correction_days\n"
-    assert json.loads(run(engine, "settings")) == {
-        "accounts": {},
-        "retention": {},
-        "billing_staff": ["pat", "EXAMPLE\\eva"],
-        "correction_days": 5,
-    }
+    file.write_text("correction_days = 5\n")
+    assert run(engine, "settings", str(file)) == "changed: correction_days\n"
+    assert json.loads(run(engine, "settings")) == {"accounts": {}, "retention": {}, "correction_days": 5}
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("billing_staff = [7]\n", "rules.toml, billing_staff is no list of accounts;"),
-        ('billing_staff = "pat"\n', "rules.toml, billing_staff is no list of accounts;"),
         ("correction_days = -1\n", "rules.toml, correction_days is no number of days;"),
         ("correction_days = true\n", "rules.toml, correction_days is no number of days;"),
         (

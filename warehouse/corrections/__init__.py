@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from warehouse.corrections.correcting import Corrected, Correction, correct
 from warehouse.corrections.deadlines import Deadline, deadlines
-from warehouse.corrections.files import correct_from_file, instant_of
+from warehouse.corrections.files import CORRECTION_COLUMNS, NOTES, correct_from_file, instant_of
 from warehouse.corrections.tracing import Said, trace
 
 __all__ = [
+    "CORRECTION_COLUMNS",
+    "NOTES",
     "Corrected",
     "Correction",
     "Deadline",

@@ -18,6 +18,9 @@ from warehouse.tabular import CLEAR, Row, read_table
 
 REQUIRED = ("session", "project", "reason")
 OPTIONAL = ("from", "to", "phase", "task")
+CORRECTION_COLUMNS = ("session", "from", "to", "project", "phase", "task", "reason")
+NOTES = ("person", "application", "hours", "fault")
+"""What the queue tells of a row beside; whoever corrects may leave it there, and nothing reads it."""
 
 
 def correct_from_file(
@@ -37,7 +40,7 @@ def correct_from_file(
         one session that overlap.
     """
     rules = frames.project_fields(engine)
-    rows = read_table(Path(path), REQUIRED, (*OPTIONAL, *(rule.name for rule in rules)))
+    rows = read_table(Path(path), REQUIRED, (*OPTIONAL, *NOTES, *(rule.name for rule in rules)))
     corrections = [_correction(engine, row, rules) for row in rows]
     _refuse_overlaps(rows, corrections)
     try:

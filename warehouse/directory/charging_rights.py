@@ -45,8 +45,10 @@ def rights_of(connection: Connection, actor: str, *, on_server: bool) -> Rights:
     ----------
     on_server
         True for a command on the server itself: where nobody is named as billing staff
-        (`organization.settings["billing_staff"]`), whoever may run it there is.
+        (`process-meter billing staff`), whoever may run it there is.
     """
+    from warehouse.ledger import billing_staff  # noqa: PLC0415  the ledger reads pseudonyms from this package
+
     account = schema.account.c
     found = connection.execute(
         sa.select(account.id, account.person_id, account.shared).where(account.name == actor.strip().lower())
@@ -54,12 +56,12 @@ def rights_of(connection: Connection, actor: str, *, on_server: bool) -> Rights:
     known = found if found and not found.shared else None
     person = known.person_id if known else None
     managed = sa.select(schema.project.c.id).where(schema.project.c.manager_id == person)
-    staff = billing_staff(organization_settings(connection))
+    staff = billing_staff(connection)
     return Rights(
         actor,
         known.id if known else None,
         person,
-        on_server if staff is None else actor.strip().casefold() in staff,
+        actor.strip().lower() in staff if staff else on_server,
         frozenset(connection.scalars(managed)) if person is not None else frozenset(),
     )
 
@@ -68,22 +70,6 @@ def organization_settings(connection: Connection) -> Mapping[str, Any]:
     """Return the organization's settings; none where nobody has named it yet."""
     found = connection.scalar(sa.select(schema.organization.c.settings).order_by(schema.organization.c.id))
     return dict(found or {})
-
-
-def billing_staff(settings: Mapping[str, Any]) -> frozenset[str] | None:
-    """Return the accounts of the billing staff, in one case; None where nobody was named.
-
-    Raises
-    ------
-    Problem
-        The setting is no list of names.
-    """
-    named = settings.get("billing_staff")
-    if named is None:
-        return None
-    if not isinstance(named, list) or not all(isinstance(each, str) and each.strip() for each in named):
-        raise Problem("billing_staff is no list of accounts", 'write it as ["pat", "EXAMPLE\\\\eva"]')
-    return frozenset(each.strip().casefold() for each in named)
 
 
 def correction_days(settings: Mapping[str, Any]) -> int | None:

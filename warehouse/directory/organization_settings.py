@@ -18,7 +18,7 @@ _organization = schema.organization
 
 Checks = Mapping[str, Callable[[Any], object]]
 """Each rule by its name, and what raises a Problem where it does not fit."""
-VALUES = ("billing_staff", "correction_days")
+VALUES = ("correction_days",)
 """Rules that are a value of their own; all others are tables."""
 
 

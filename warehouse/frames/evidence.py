@@ -151,6 +151,11 @@ def sessions(
     condition = condition.replace(
         "session.ended_ms > :start_ms", "session.ended_ms > :start_ms OR session.started_ms >= :start_ms"
     )
+    return sessions_where(engine, condition, parameters)
+
+
+def sessions_where(engine: Engine, condition: str, parameters: store.Parameters) -> pl.LazyFrame:
+    """Return the sessions that a condition on `session` holds for; see `sessions`."""
     rows = store.read(engine, _SESSIONS.format(condition=condition), parameters)
     rows = place_people(engine, rows, at="started", zone="host_zone")
     names = named(engine, rows, {"person": "P", "account": "A", "host": "H", "device": "D"})

@@ -1,13 +1,17 @@
-"""What a person sees of themselves: their own pseudonyms, and who looked at their name."""
+"""What a person sees of themselves: own pseudonyms, own sessions, and who looked at the name."""
 
 from __future__ import annotations
+
+from datetime import datetime
 
 import polars as pl
 from sqlalchemy import Engine
 
 from warehouse import store
 from warehouse.directory import pseudonym, pseudonym_key
-from warehouse.frames.reading import Columns, select
+from warehouse.frames.evidence import OF_APPLICATIONS, OVERLAPPING, sessions_where
+from warehouse.frames.reading import Columns, select, window_ms
+from warehouse.mirror import stored
 from warehouse.periods import INSTANT
 
 NAME_VIEWS: Columns = {"at": INSTANT, "actor": pl.String, "action": pl.String}
@@ -41,6 +45,49 @@ _ACCOUNTS = """
            (SELECT person_id FROM account WHERE name = :name AND NOT shared)) AND NOT account.shared
     ORDER BY account.id
 """
+
+
+def own_sessions(
+    engine: Engine, account: str, start: datetime, end: datetime, applications: list[str]
+) -> pl.LazyFrame:
+    """Return the sessions of some applications under an account and every account of its person.
+
+    Returns
+    -------
+    pl.LazyFrame
+        The columns and rows of `frames.sessions`, those of an account that several people use left out.
+    """
+    return sessions_where(engine, _OWN, _own(engine, account, start, end, applications))
+
+
+def own_segments(
+    engine: Engine, account: str, start: datetime, end: datetime, applications: list[str]
+) -> pl.LazyFrame:
+    """Return every closed segment of `own_sessions`, also beyond the window's edges.
+
+    Returns
+    -------
+    pl.LazyFrame
+        The columns of `frames.segments`, in order of session and start; read from SQL, for they are few.
+    """
+    parameters = _own(engine, account, start, end, applications)
+    with store.snapshot(engine) as now:
+        found = stored.of_sessions(now, _OWN, parameters)
+    return found.lazy().select(*stored.SEGMENTS)
+
+
+_OWN = f"session.account_id IN :accounts AND {OVERLAPPING}{OF_APPLICATIONS}"
+
+
+def _own(
+    engine: Engine, account: str, start: datetime, end: datetime, applications: list[str]
+) -> store.Parameters:
+    rows = store.read(engine, _ACCOUNTS, {"name": account.lower()}).cast(pl.Int64)
+    return {
+        **window_ms(start, end),
+        "accounts": rows["account"].to_list() or [0],
+        "applications": applications,
+    }
 
 
 def name_views(engine: Engine, pseudonyms: list[str]) -> pl.LazyFrame:

@@ -80,17 +80,17 @@ def test_of_two_who_do_the_same_at_once_one_wins_and_the_other_changes_nothing(
         "sign": lambda who: billing.sign(both_engines, RUN, "A", who, "for him", NOW),
     }
 
-    def attempt(who: str) -> bool:
+    def attempt(who: str) -> str:
         try:
-            return bool(acts[act](who))
+            return str(bool(acts[act](who)))
         except Problem as problem:
-            assert str(problem) == f"run {RUN} is approved; only a draft can be approved"
-            return False
+            return str(problem)
 
     before = len(events(both_engines))
     with ThreadPoolExecutor(2) as pool:
-        outcomes = sorted(pool.map(attempt, ["ann", "sue"]))
-    assert outcomes == [False, True]
+        outcomes = set(pool.map(attempt, ["ann", "sue"]))
+    loser = "False" if act == "sign" else f"run {RUN} is approved; only a draft can be approved"
+    assert outcomes == {"True", loser}
     assert [action for _, action in events(both_engines)[before:]] == [f"billing {act}"]
     assert billing.verify(both_engines) == []
 
@@ -111,7 +111,7 @@ def test_a_void_run_says_what_to_do_and_a_closed_one_how_it_is_corrected(drafted
         billing.sign(drafted, second, project, manager, "", NOW)
     billing.approve(drafted, second, "ann", NOW)
     billing.close(drafted, second, "ann", NOW)
-    with pytest.raises(Problem, match="is closed; it stays as it is: .* is exported anew"):
+    with pytest.raises(Problem, match=r"is closed; it stays as it is: .* is exported anew"):
         billing.void(drafted, second, "ann", "again", NOW)
 
 
@@ -149,9 +149,9 @@ def test_a_released_line_is_billed_by_the_next_draft_in_the_period_incurred(held
         ("reversal", "2026-09", "A", -1000, -9000, "hold"),
         ("replacement", "2026-09", "A", 1000, 9000, None),
     ]
-    assert lines(held, "note", run=october)[2] == (
+    assert lines(held, "note", run=october)[2][0] == (
         "replaces line 1 of run 2026-09/1: used in 2026-09, billed in 2026-10, held line released: "
-        "the client has agreed",
+        "the client has agreed"
     )
     shown = billing.show(held, october)
     assert (shown["billed_minor"], shown["held_minor"]) == ({"EUR": 18_000}, {"EUR": -9000})

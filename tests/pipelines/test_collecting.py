@@ -109,8 +109,8 @@ def test_silent_machines_are_in_the_upper_bound_at_their_own_mean(engine: Engine
     change(
         engine,
         *(
-            "INSERT INTO watch_interval (host_id, start_ms, end_ms, sees_focus, sees_input, sees_lock) VALUES "
-            f"(1, {ms(f'{day} 06:00')}, {ms(f'{day} 16:00')}, TRUE, TRUE, TRUE)"
+            "INSERT INTO watch_interval (host_id, start_ms, end_ms, sees_focus, sees_input, sees_lock) "
+            f"VALUES (1, {ms(f'{day} 06:00')}, {ms(f'{day} 16:00')}, TRUE, TRUE, TRUE)"
             for day in days
         ),
         "UPDATE host SET valid_from_on = '2026-09-07'",

@@ -92,7 +92,7 @@ def test_a_transfer_done_again_changes_nothing_and_another_one_is_refused(drafte
 def test_a_disputed_line_can_be_transferred_and_the_dispute_is_settled(drafted: Engine) -> None:
     billing.review(drafted, RUN, 2, "dispute", "user1", "not this project", NOW)
     billing.transfer(drafted, RUN, 2, Codes("B"), "user2", "right", NOW)
-    # Late evidence gives the line that was transferred away a successor: what was said of the old one is done.
+    # Late evidence gives the line that was transferred a successor: what was said of the old one is done.
     use(drafted, session(11, ("2026-09-08 12:00", "2026-09-08 12:30", "input")), received="2026-10-02 13:30")
     on(drafted, 11, "A", at_="2026-09-08 12:00", entry=50, created="2026-10-02 13:30")
     billing.draft(drafted, PERIOD, "generic", "pat", AGAIN)
@@ -162,7 +162,8 @@ def test_a_line_goes_only_where_its_time_may_be_charged(
 ) -> None:
     change(
         drafted,
-        "INSERT INTO project_member (id, project_id, person_id, valid_from_on) VALUES (1, 5, 3, '2026-01-01')",
+        "INSERT INTO project_member (id, project_id, person_id, valid_from_on) "
+        "VALUES (1, 5, 3, '2026-01-01')",
     )
     with pytest.raises(Problem, match=says):
         billing.transfer(drafted, RUN, line, to, "pat", reason, NOW)

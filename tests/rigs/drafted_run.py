@@ -2,8 +2,8 @@
 
 Ada (person 1, account `user1`) used cad from 09:00 to 10:00 UTC on 7 and 8 September 2026 for project A, and
 on the 9th for phase 01 of project B, at 90 EUR an hour; Ben (person 2, `user2`) for an hour on the 10th
-without a project. Ben manages A, Cy (person 3, `user3`) manages B. pat, ann and sue are billing staff. pat has
-drafted run 2026-09/1: lines 1 and 2 are on A, line 3 on B.
+without a project. Ben manages A, Cy (person 3, `user3`) manages B. pat, ann and sue are billing staff. pat
+has drafted run 2026-09/1: lines 1 and 2 are on A, line 3 on B.
 """
 
 from __future__ import annotations

@@ -22,8 +22,8 @@ from warehouse.errors import Problem
 
 ME = pwd.getpwuid(os.getuid()).pw_name
 COMMANDS = (
-    "collecting", "draft", "exceptions", "settle", "waive", "dispute", "accept", "hold", "writeoff", "transfer",
-    "sign", "withdraw", "approve", "close", "void", "release", "show", "verify", "staff",
+    "collecting", "draft", "exceptions", "settle", "waive", "dispute", "accept", "hold", "writeoff",
+    "transfer", "sign", "withdraw", "approve", "close", "void", "release", "show", "verify", "staff",
 )  # fmt: skip
 
 

@@ -63,6 +63,9 @@ ENDING = ".iif"
 LONGEST_MINUTES = 23 * 60 + 59
 """What DURATION can hold: 23:59."""
 
+WHOLE_HOURS = 23 * 60
+"""The longest of whole hours, in minutes."""
+
 DATE_FORMAT = "%m/%d/%y"
 
 HEADER = (
@@ -215,9 +218,13 @@ def divided(minutes: int, rate_scaled: int, currency: str) -> list[int] | None:
     Returns
     -------
     list of int or None
-        The fewest parts, the longest first; None where no such division was found: the rate has fractions of
-        a cent that only the whole rounds up.
+        The fewest parts, the longest first; or else equal parts and a rest, of 23 hours at first, which cost
+        whole cents at a rate of whole cents. None where nothing sums up: only the whole rounds up a cent.
     """
+    return _in_fewest(minutes, rate_scaled, currency) or _in_equal(minutes, rate_scaled, currency)
+
+
+def _in_fewest(minutes: int, rate_scaled: int, currency: str) -> list[int] | None:
     if minutes <= LONGEST_MINUTES:
         return [minutes]
     wanted = _priced(minutes, rate_scaled, currency)
@@ -225,8 +232,18 @@ def divided(minutes: int, rate_scaled: int, currency: str) -> list[int] | None:
     for part in range(LONGEST_MINUTES, least - 1, -1):
         rest = minutes - part
         if _priced(part, rate_scaled, currency) + _priced(rest, rate_scaled, currency) == wanted:
-            further = divided(rest, rate_scaled, currency)
+            further = _in_fewest(rest, rate_scaled, currency)
             return further and [part, *further]
+    return None
+
+
+def _in_equal(minutes: int, rate_scaled: int, currency: str) -> list[int] | None:
+    wanted = _priced(minutes, rate_scaled, currency)
+    for length in (WHOLE_HOURS, *range(LONGEST_MINUTES, LONGEST_MINUTES // 2, -1)):
+        count = -(-(minutes - LONGEST_MINUTES) // length)
+        parts = [*[length] * count, minutes - length * count]
+        if sum(_priced(part, rate_scaled, currency) for part in parts) == wanted:
+            return parts
     return None
 
 

@@ -7,6 +7,7 @@ from collections import defaultdict
 from dataclasses import fields
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
+from fractions import Fraction
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -47,9 +48,9 @@ def a_line(number: int, quantum_per_hour: int = 1000, **facts: Any) -> dict[str,
         "client_name": "Port Authority", "payer": "Port Authority", "cost_center": None,
         "project_name": "Pier", "is_correction": False,
     } | facts  # fmt: skip
-    hours = Decimal(row["quantity"]) / quantum_per_hour
-    rate = Decimal(row["rate_scaled"]) / 10_000
-    row.setdefault("amount_minor", int((hours * rate * 100).quantize(Decimal(1), ROUND_HALF_UP)))
+    cents = Fraction(abs(row["quantity"]) * row["rate_scaled"], quantum_per_hour * 100)
+    sign = 1 if row["quantity"] >= 0 else -1
+    row.setdefault("amount_minor", sign * int(cents + Fraction(1, 2)))
     row.setdefault("is_billed", row["billable"] and row["review"] not in ("hold", "writeoff"))
     return row
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from accounting import a_line, a_run, by_project, faults, lines, read_iif, write
 from accounting_imports import half_away, minutes, time_and_transactions
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from pipelines.exports import quickbooks_iif
@@ -76,14 +76,15 @@ def test_parts_are_at_most_23_59_and_sum_to_time_and_money(whole: int, rate: int
     parts = divided(whole, rate, "EUR")
     assume(parts is not None)
     assert parts is not None
-    assert max(parts) <= 1439
+    assert 0 < min(parts) <= max(parts) <= 1439
     assert sum(parts) == whole
-    assert len(parts) == -(-whole // 1439)
+    assert -(-whole // 1439) <= len(parts) <= -(-whole // 720)
     priced = [half_away(Fraction(part * rate, 600_000)) for part in parts]
     assert sum(priced) == half_away(Fraction(whole * rate, 600_000))
 
 
-@settings(max_examples=100)
+@settings(max_examples=200)
+@example(whole=18_693, cents=2)  # 13 parts of at most 23:59 lose a cent; 14 of up to 23 hours do not
 @given(whole=st.integers(1, 20_000), cents=st.integers(0, 50_000))
 def test_at_a_rate_of_whole_cents_every_line_can_be_divided(whole: int, cents: int) -> None:
     assert divided(whole, cents * 100, "EUR") is not None

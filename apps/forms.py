@@ -6,6 +6,7 @@ What a browser sends is judged where it is written: no widget is trusted.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import date
 from typing import Any
 
 import ipywidgets
@@ -25,6 +26,11 @@ def choice(name: str, options: Sequence[tuple[str, Any]]) -> ipywidgets.Dropdown
 def text(name: str) -> ipywidgets.Text:
     """Return a line of text, which is told when it is left or entered."""
     return ipywidgets.Text(description=name, continuous_update=False, style={"description_width": "initial"})
+
+
+def day(name: str, value: date) -> ipywidgets.DatePicker:
+    """Return a day to choose."""
+    return ipywidgets.DatePicker(description=name, value=value, style={"description_width": "initial"})
 
 
 def search(name: str, hint: str, options: Sequence[str]) -> ipywidgets.Combobox:

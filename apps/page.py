@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
     import polars as pl
 
-Kind = Literal["text", "code", "count", "hours", "share", "day", "state", "money"]
+Kind = Literal["text", "code", "count", "hours", "share", "day", "state", "money", "alert"]
 
 Facts = Sequence[tuple[str, str]]
 """(what, value) pairs."""
@@ -191,13 +191,15 @@ def table(
 
 def _cell(row: dict[str, Any], column: Column) -> Markup:
     value: str = shown(row[column.name], column.kind, row.get("currency"))
+    if column.kind == "alert" and row[column.name]:
+        value = Markup('<strong class="short">{}</strong>').format(value)
     if column.kind == "state":
         value = Markup('<span class="dot {0}">{0}</span>').format(value)
     return Markup('<td{} data-label="{}">{}</td>').format(_class(column), column.heading, value)
 
 
 def _class(column: Column) -> Markup:
-    if column.kind == "text":
+    if column.kind in ("text", "alert"):
         return Markup("")
     return Markup(' class="c"') if column.kind in ("code", "day", "state") else Markup(' class="n"')
 

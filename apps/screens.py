@@ -33,6 +33,7 @@ SCREENS = (
     ("landing", "", "Start"),
     ("overview", "overview", "Overview"),
     ("live", "live", "Live"),
+    ("my_time", "my-time", "My time"),
     ("billing_review", "billing", "Billing"),
 )
 """Notebook, address and name of every screen, in the order of the navigation."""

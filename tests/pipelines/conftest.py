@@ -1,25 +1,17 @@
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from drafted_run import copied, fill
+from drafted_run import copied, file_of, fill
 from sqlalchemy import Engine
-
-from warehouse import store
 
 
 @pytest.fixture(scope="session")
 def drafted_file(tmp_path_factory: pytest.TempPathFactory, empty_warehouse: Path) -> Path:
     """File of a warehouse with a draft to be reviewed."""
-    path = tmp_path_factory.mktemp("drafted") / "warehouse.sqlite"
-    shutil.copyfile(empty_warehouse, path)
-    engine = store.open_warehouse(f"sqlite:///{path}")
-    fill(engine)
-    engine.dispose()
-    return path
+    return file_of(tmp_path_factory.mktemp("drafted"), empty_warehouse, fill)
 
 
 @pytest.fixture

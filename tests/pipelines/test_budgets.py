@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from billing_warehouse import billed_hours, organize, waive_all
-from drafted_run import NOW, OCTOBER, PERIOD, RUN, SEPTEMBER, change
+from drafted_run import NOW, OCTOBER, PERIOD, RUN, SEPTEMBER, change, copied, file_of
 from sqlalchemy import Engine
 
 from pipelines import billing, budgets
@@ -27,15 +29,24 @@ def agree(engine: Engine, project: str, budget: int | None, limit: int | None) -
     )
 
 
-@pytest.fixture
-def closed(engine: Engine) -> Engine:
+@pytest.fixture(scope="module")
+def closed_file(tmp_path_factory: pytest.TempPathFactory, empty_warehouse: Path) -> Path:
     """Two hours of A (18,000 minor units) are billed for September, and two are to be billed for October."""
-    organize(engine)
-    billed_hours(engine, ["2026-09-07", "2026-09-08", "2026-10-07", "2026-10-08"])
-    billing.draft(engine, PERIOD, "generic", "pat", SEPTEMBER)
-    billing.approve(engine, RUN, "ann", SEPTEMBER)
-    billing.close(engine, RUN, "ann", SEPTEMBER)
-    return engine
+
+    def filled(engine: Engine) -> None:
+        organize(engine)
+        billed_hours(engine, ["2026-09-07", "2026-09-08", "2026-10-07", "2026-10-08"])
+        billing.draft(engine, PERIOD, "generic", "pat", SEPTEMBER)
+        billing.approve(engine, RUN, "ann", SEPTEMBER)
+        billing.close(engine, RUN, "ann", SEPTEMBER)
+
+    return file_of(tmp_path_factory.mktemp("closed"), empty_warehouse, filled)
+
+
+@pytest.fixture
+def closed(closed_file: Path, tmp_path: Path) -> Iterator[Engine]:
+    with copied(closed_file, tmp_path) as engine:
+        yield engine
 
 
 def test_what_is_left_is_told_of_every_project_that_has_an_agreement_or_a_bill(closed: Engine) -> None:

@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
 from billing_cases import session
 from billing_warehouse import billed_hours, hour, ms, on, organize, price, use
-from drafted_run import NOW, OCTOBER, PERIOD, RUN, SEPTEMBER, change, events, fill, lines, make_approvable
+from drafted_run import (
+    NOW,
+    OCTOBER,
+    PERIOD,
+    RUN,
+    SEPTEMBER,
+    change,
+    copied,
+    events,
+    file_of,
+    fill,
+    lines,
+    make_approvable,
+)
 from sqlalchemy import Engine
 
 from pipelines import adjusting, billing, exporting
@@ -115,7 +130,7 @@ def test_a_void_run_says_what_to_do_and_a_closed_one_how_it_is_corrected(drafted
         billing.void(drafted, second, "ann", "again", NOW)
 
 
-def test_showback_is_the_same_run_and_never_exported(drafted: Engine, tmp_path: Any) -> None:
+def test_showback_is_the_same_run_and_never_exported(drafted: Engine, tmp_path: Path) -> None:
     before = lines(drafted, "line", "kind", "quantity", "amount_minor")
     billing.draft(drafted, PERIOD, "generic", "pat", NOW, showback=True)
     assert lines(drafted, "line", "kind", "quantity", "amount_minor") == before
@@ -132,13 +147,22 @@ def test_showback_is_the_same_run_and_never_exported(drafted: Engine, tmp_path: 
 BOOKED = ("kind", "period", "project", "quantity", "amount_minor", "review")
 
 
-@pytest.fixture
-def held(engine: Engine) -> Engine:
+@pytest.fixture(scope="module")
+def held_file(tmp_path_factory: pytest.TempPathFactory, empty_warehouse: Path) -> Path:
     """September is closed with line 1 of two on hold; there is an hour of October and one of November."""
-    organize(engine)
-    billed_hours(engine, ["2026-09-07", "2026-09-08", "2026-10-07", "2026-11-09"])
-    closed(engine, PERIOD, SEPTEMBER, hold=1)
-    return engine
+
+    def filled(engine: Engine) -> None:
+        organize(engine)
+        billed_hours(engine, ["2026-09-07", "2026-09-08", "2026-10-07", "2026-11-09"])
+        closed(engine, PERIOD, SEPTEMBER, hold=1)
+
+    return file_of(tmp_path_factory.mktemp("held"), empty_warehouse, filled)
+
+
+@pytest.fixture
+def held(held_file: Path, tmp_path: Path) -> Iterator[Engine]:
+    with copied(held_file, tmp_path) as engine:
+        yield engine
 
 
 def test_a_released_line_is_billed_by_the_next_draft_in_the_period_incurred(held: Engine) -> None:

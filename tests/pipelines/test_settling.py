@@ -127,8 +127,8 @@ def test_nobody_has_waived_what_an_exception_has_grown_by(drafted: Engine) -> No
     change(
         drafted,
         "INSERT INTO segment SELECT session_id, start_ms + 1800000, end_ms + 1800000, attention, "
-        "cpu_percent, units, inhibiting, instance, since_ms + 1800000, policy_version, received_ms FROM segment "
-        "WHERE session_id = 5",
+        "cpu_percent, units, inhibiting, instance, since_ms + 1800000, policy_version, received_ms "
+        "FROM segment WHERE session_id = 5",
         "UPDATE session SET ended_ms = ended_ms + 1800000 WHERE id = 5",
     )
     billing.draft(drafted, PERIOD, "generic", "pat", AGAIN)

@@ -9,7 +9,7 @@ has drafted run 2026-09/1: lines 1 and 2 are on A, line 3 on B.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,16 @@ def change(engine: Engine, *statements: str) -> None:
     with store.writing(engine) as connection:
         for statement in statements:
             connection.execute(sa.text(statement))
+
+
+def file_of(folder: Path, empty: Path, fill: Callable[[Engine], object]) -> Path:
+    """Make a warehouse once, to be copied for many tests."""
+    path = folder / "warehouse.sqlite"
+    shutil.copyfile(empty, path)
+    engine = store.open_warehouse(f"sqlite:///{path}")
+    fill(engine)
+    engine.dispose()
+    return path
 
 
 @contextmanager

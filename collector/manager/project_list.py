@@ -24,7 +24,7 @@ from warehouse import evidence, frames
 from warehouse.directory.open_projects import OpenProject, open_projects, person_of
 from warehouse.projects import FieldRule
 
-KEPT_MS = 30_000
+KEPT_MS = 60_000
 """So long the project master is not read again."""
 LONGEST_NAME = 200
 """Characters of a name that a list carries; a number is never cut."""

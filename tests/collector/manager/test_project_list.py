@@ -153,7 +153,7 @@ def test_a_list_that_is_too_long_is_refused(master: Engine, monkeypatch: pytest.
         read_master(master, DAY).cut(1)
 
 
-def test_the_master_is_read_again_after_half_a_minute(master: Engine) -> None:
+def test_the_master_is_read_again_after_a_minute(master: Engine) -> None:
     now_ms = NOON
     lists = ProjectLists(master, lambda: now_ms)
     agent = new_agent(master).agent

@@ -199,6 +199,26 @@ def test_of_two_who_export_to_two_targets_at_once_one_is_refused(september: Engi
     ]
 
 
+@pytest.mark.parametrize("target", ["ajera", "vantagepoint"])
+def test_whoever_is_overtaken_while_reading_writes_nothing(
+    september: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: str
+) -> None:
+    def overtaken(*facts: Any) -> Book:
+        monkeypatch.setattr(exporting, "open_book", open_book)
+        export(september, tmp_path / "other.csv", target)
+        if target == "vantagepoint":
+            void(september)
+        return open_book(*facts)
+
+    monkeypatch.setattr(exporting, "open_book", overtaken)
+    with pytest.raises(
+        Problem, match="2026-09/1 was exported or voided by somebody else just now; look at it"
+    ):
+        export(september, tmp_path / "out.csv")
+    assert not (tmp_path / "out.csv").exists()
+    assert len(rows(september, "SELECT id FROM export_batch")) == 1
+
+
 def test_a_second_file_that_cannot_be_written_leaves_neither_file_nor_batch(
     september: Engine, tmp_path: Path
 ) -> None:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from sqlalchemy import Engine
 
-from pipelines import drafting
+from pipelines import drafting, recomputing
 from pipelines.acting import change_staff, staff
 from pipelines.closing import approve, billed, billed_amounts, check_lines, close, release, separation, void
 from pipelines.collecting import collecting
 from pipelines.exporting import find_target
 from pipelines.reviewing import REVIEW_ACTIONS, review, transfer
+from pipelines.seeing import refuse_stranger, visible_lines
 from pipelines.settling import KINDS, exceptions, settle, waive
 from pipelines.showing import show
 from pipelines.signing_off import sign, sign_offs, withdraw
@@ -32,6 +33,7 @@ __all__ = [
     "collecting",
     "draft",
     "exceptions",
+    "refuse_stranger",
     "release",
     "review",
     "separation",
@@ -42,6 +44,7 @@ __all__ = [
     "staff",
     "transfer",
     "verify",
+    "visible_lines",
     "void",
     "waive",
     "withdraw",
@@ -83,6 +86,11 @@ def draft(  # noqa: PLR0913 - what of, for which target, by whom, with which cut
     return drafting.draft(engine, drafting.Order(period, target, quantum, actor, now_ms, showback))
 
 
-def verify(engine: Engine) -> list[str]:
-    """Check that nothing closed or audited was changed since; return one sentence per change."""
-    return ledger.verify(engine)
+def verify(engine: Engine, *, recompute: bool = False) -> list[str]:
+    """Check that nothing closed or audited was changed since; return one sentence per change.
+
+    With `recompute`, every closed period is charged again from the evidence of its cut-off as well: that
+    takes as long as its draft did.
+    """
+    found = ledger.verify(engine)
+    return [*found, *recomputing.differences(engine)] if recompute else found

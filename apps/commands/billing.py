@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from apps.commands import exporting, reviewing
+from apps.commands import exporting, reviewing, statement
 from apps.commands.options import AsJson, WarehouseUrl, now_ms, opened, print_json
 from apps.identity import operating_system_identity
 
@@ -94,6 +94,7 @@ def void(run: Run, reason: Reason, warehouse: WarehouseUrl = None) -> None:
 
 
 exporting.mount(app)
+statement.mount(app)
 
 
 @app.command(epilog="Example: process-meter billing show 2026-10/1 --line 12")
@@ -104,9 +105,10 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show the runs, one run's status and totals, or one line down to its sessions."""
-    from pipelines.billing import show
+    from pipelines.billing import refuse_stranger, show
 
     with opened(warehouse) as engine:
+        refuse_stranger(engine, operating_system_identity(), run, line)
         found = show(engine, run, line)
     if as_json or line is not None:
         print_json(found)
@@ -117,13 +119,18 @@ def show(
         typer.echo(text)
 
 
-@app.command(epilog="Example: process-meter billing verify")
-def verify(warehouse: WarehouseUrl = None) -> None:
-    """Check that nothing closed or audited was changed since."""
+@app.command(epilog="Example: process-meter billing verify --recompute")
+def verify(
+    recompute: Annotated[
+        bool, typer.Option("--recompute", help="Charge every closed period again, from its evidence.")
+    ] = False,
+    warehouse: WarehouseUrl = None,
+) -> None:
+    """Check that nothing closed or audited was changed since, and that it all agrees."""
     from pipelines.billing import verify
 
     with opened(warehouse) as engine:
-        changes = verify(engine)
+        changes = verify(engine, recompute=recompute)
     for change in changes:
         typer.echo(change, err=True)
     if changes:
@@ -182,13 +189,27 @@ def _details(found: Mapping[str, Any]) -> Iterator[str]:
         if name in totals:
             yield f"    {words}: {_money(totals[name]['amount_minor'])}"
     for name, total in sorted(totals.get("overlaps", {}).items()):
-        yield f"    overlap policy {name}: {_money(total['amount_minor'])}"
+        more = _difference(total["amount_minor"], totals["usage_minor"])
+        yield f"    overlap policy {name}: {_money(total['amount_minor'])} ({more})"
     for state, counts in found["exceptions_by_state"].items():
         if counts:
             yield f"    {state}: {_kinds(counts)}"
     if found["status"] in ("draft", "review"):
         yield from _waits(found)
     yield from _budgets(found)
+
+
+def _difference(amounts: Mapping[str, int], others: Mapping[str, int]) -> str:
+    """Say by how much amounts differ from others."""
+    from warehouse.money import format_minor
+
+    differences = {name: amounts.get(name, 0) - others.get(name, 0) for name in sorted({*amounts, *others})}
+    told = [
+        f"{'+' if amount > 0 else ''}{format_minor(amount, name)}"
+        for name, amount in differences.items()
+        if amount
+    ]
+    return ", ".join(told) or "the same"
 
 
 def _kinds(counts: Mapping[str, int]) -> str:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 import sqlalchemy as sa
+from billing_cases import session
 from billing_warehouse import hour, ms, on, organize, price, use, waive_all
 from sqlalchemy import Connection, Engine
 
@@ -39,8 +40,8 @@ def closed_ledger(engine: Engine) -> None:
         on(engine, number, "A", at_=f"{day} 09:00")
     use(engine, hour(8, "2026-09-10"))  # no project
     _close(engine, "2026-09", SEPTEMBER)
-    use(engine, hour(9, "2026-09-08", person=1), received="2026-10-20 08:00")
-    on(engine, 9, "A", at_="2026-09-08 09:00", created="2026-10-20 08:00")
+    use(engine, session(9, ("2026-09-08 12:00", "2026-09-08 13:00", "input")), received="2026-10-20 08:00")
+    on(engine, 9, "A", at_="2026-09-08 12:00", created="2026-10-20 08:00")
     _close(engine, "2026-10", OCTOBER)
 
 

@@ -7,6 +7,7 @@ gets the same cents.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import polars as pl
@@ -88,13 +89,23 @@ def with_price(work: pl.DataFrame, tariff: Tariff, newest: int | None = None) ->
     """
     is_charged = pl.col("chargeable") & pl.col("fault").is_null()
     wanted = work.filter(is_charged).select(_WANTED).unique()
-    own = _best(_own(wanted, tariff.rates), newest)
-    none = (pl.lit(None, pl.String).alias("rate_currency"), pl.lit(None, pl.Int64).alias("conversion_scaled"))
-    rest = wanted.join(own, on=_WANTED, how="anti", nulls_equal=True)
-    found = pl.concat([own.with_columns(none), _foreign(rest, tariff, newest)])
+    found = _found(wanted, tariff, newest)
+    if newest is not None:
+        # A rate that was known then goes before a later one, whichever of them needs no conversion.
+        then = replace(tariff, rates=tariff.rates.filter(pl.col("rate_id") <= newest))
+        old = _found(wanted, then, newest).drop_nulls("rate_id")
+        found = pl.concat([old, found.join(old, on=_WANTED, how="anti", nulls_equal=True)])
     known = work.join(found, on=_WANTED, how="left", nulls_equal=True, maintain_order="left")
     names = ("rate_id", "rate_currency", "conversion_scaled")
     return known.with_columns(pl.when(is_charged).then(pl.col(name)).alias(name) for name in names)
+
+
+def _found(wanted: pl.DataFrame, tariff: Tariff, newest: int | None) -> pl.DataFrame:
+    """Find rates in the payer's currency, and in others where there is none."""
+    own = _best(_own(wanted, tariff.rates), newest)
+    none = (pl.lit(None, pl.String).alias("rate_currency"), pl.lit(None, pl.Int64).alias("conversion_scaled"))
+    rest = wanted.join(own, on=_WANTED, how="anti", nulls_equal=True)
+    return pl.concat([own.with_columns(none), _foreign(rest, tariff, newest)])
 
 
 def _own(wanted: pl.DataFrame, rates: pl.DataFrame) -> pl.DataFrame:

@@ -24,12 +24,11 @@ from openpyxl.worksheet.table import Table as ExcelTable
 from openpyxl.worksheet.table import TableColumn, TableStyleInfo
 from openpyxl.writer.excel import ExcelWriter
 
+from pipelines.spreadsheet_limits import ILLEGAL, LONGEST_TEXT, refuse_text, writable
 from pipelines.spreadsheet_rows import (
     FIRST_ROW,
     FORMULA_STARTS,
     HEADER_ROW,
-    ILLEGAL,
-    LONGEST_TEXT,
     Block,
     Cell,
     Column,
@@ -37,8 +36,6 @@ from pipelines.spreadsheet_rows import (
     Look,
     Table,
     cells_beside,
-    refuse_text,
-    refuse_unwritable,
     row_of_cells,
     widths,
 )
@@ -57,7 +54,7 @@ __all__ = [
     "Spreadsheet",
     "Table",
     "money_format",
-    "refuse_unwritable",
+    "writable",
     "write_below",
     "write_table",
 ]
@@ -293,6 +290,8 @@ def write_below(sheet: Sheet, table: Table) -> None:
     header = sheet.row
     sheet.frame(table.columns, table.frame)
     _add_excel_table(sheet.excel, table, header)
+    if table.totals is not None:
+        sheet.frame(table.columns, table.totals, bold=True)
 
 
 def _add_excel_table(sheet: Any, table: Table, header: int = HEADER_ROW) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Literal, NamedTuple
 from xml.sax.saxutils import escape
@@ -17,7 +17,6 @@ from xml.sax.saxutils import escape
 import polars as pl
 from openpyxl.utils import get_column_letter
 
-from warehouse.errors import Problem
 from warehouse.money import HOUR_MS
 
 Kind = Literal[
@@ -25,12 +24,7 @@ Kind = Literal[
 ]
 """What a column or cell holds; `plain` is numbers as they are."""
 
-LONGEST_TEXT = 32_767
-"""In UTF-16 code units, as spreadsheets count."""
-MOST_ROWS = 1_048_576 - 10
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-ILLEGAL = r"[\x00-\x08\x0B\x0C\x0E-\x1F\x{FFFE}\x{FFFF}]"  # what XML 1.0 cannot hold
-_ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 CHUNK_ROWS = 5_000
 """Rows that are text at the same time: a sheet of a million takes no more memory than one of ten thousand."""
 
@@ -41,7 +35,7 @@ LINE_HEIGHT, GREATEST_HEIGHT = 13.5, 409.0  # points; no spreadsheet has a highe
 
 EPOCH_DAY, DAY_MS = 25_569, 86_400_000  # 1970-01-01 in days of a spreadsheet, which begin with 1899-12-30
 MILLISECOND = timedelta(milliseconds=1)
-FIRST_DAY, DAY_THAT_NEVER_WAS = date(1900, 1, 1), 60  # spreadsheets have a 29 February 1900
+DAY_THAT_NEVER_WAS = 60  # spreadsheets have a 29 February 1900
 
 
 @dataclass(frozen=True)
@@ -88,65 +82,6 @@ class Look(NamedTuple):
 
 Style = Callable[[Look], int]
 """Gives the number of a look in the workbook's list of styles."""
-
-
-# --- What no workbook can hold -----------------------------------------------------------------------------
-
-
-def refuse_unwritable(table: Table) -> None:
-    """Refuse what no workbook can hold: more rows than a sheet has, odd text, days before 1900.
-
-    Raises
-    ------
-    Problem
-        Naming sheet, row and column.
-    """
-    if table.frame.height > MOST_ROWS:
-        raise Problem(
-            f"sheet {table.sheet} would have {table.frame.height:,} rows, a workbook holds {MOST_ROWS:,}",
-            "export it as CSV",
-        )
-    for column in table.columns:
-        for wrong, what in _faults(table.frame[column.key]):
-            rows = wrong.fill_null(value=False).arg_true()
-            if len(rows):
-                place = f"sheet {table.sheet}, row {rows[0] + FIRST_ROW}, column {column.title}"
-                raise Problem(f"{place}: {what}", "correct it where it was entered")
-
-
-def _faults(values: pl.Series) -> Iterator[tuple[pl.Series, str]]:
-    """Give what may be wrong with a column's values, and which of them it is wrong with."""
-    if values.dtype == pl.String:
-        yield values.str.contains(ILLEGAL), "the text holds a control character"
-        yield _is_too_long(values), f"the text is longer than {LONGEST_TEXT:,} characters"
-    elif values.dtype.is_float():
-        yield ~values.is_finite(), "it is not a number"
-    elif values.dtype.is_temporal():
-        yield values.dt.date() < FIRST_DAY, "the day is before 1900"
-
-
-def _is_too_long(values: pl.Series) -> pl.Series:
-    may_be = values.str.len_bytes() > LONGEST_TEXT  # never less than the code units
-    if not may_be.any():
-        return may_be
-    beyond_one_unit = values.str.count_matches(r"[\x{10000}-\x{10FFFF}]")
-    return values.str.len_chars() + beyond_one_unit > LONGEST_TEXT
-
-
-def refuse_text(text: str, place: str) -> None:
-    """Refuse one text that no workbook can hold.
-
-    Raises
-    ------
-    Problem
-        Naming the place.
-    """
-    if _ILLEGAL.search(text):
-        raise Problem(f"{place}: the text holds a control character", "correct it where it was entered")
-    if len(text.encode("utf-16-le")) > 2 * LONGEST_TEXT:
-        raise Problem(
-            f"{place}: the text is longer than {LONGEST_TEXT:,} characters", "correct it where it was entered"
-        )
 
 
 # --- How wide ----------------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from pipelines.spreadsheet import (
     Sheet,
     Spreadsheet,
     Table,
-    refuse_unwritable,
+    writable,
     write_below,
     write_table,
 )
@@ -52,10 +52,9 @@ def write_workbook(engine: Engine, run: str, path: Path, actor: str, now_ms: int
 
 def write_book(book: Book, path: Path) -> None:
     """Write the workbook of a run that was read."""
-    made = {table.sheet: table for table in (*tables(book), importing(book), definitions())}
+    made = {table.sheet: writable(table) for table in (*tables(book), importing(book), definitions())}
     agreed = budgets(book)
-    for table in (*made.values(), *([agreed] if agreed else [])):
-        refuse_unwritable(table)
+    agreed = writable(agreed) if agreed else None
     workbook = Spreadsheet()
     write_run(workbook, book)
     for name in ORDER:

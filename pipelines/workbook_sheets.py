@@ -113,7 +113,9 @@ def summary(book: Book) -> Table:
         pl.col("amount_minor").filter(~correction).sum().alias("usage_minor"),
         pl.col("amount_minor").filter(correction).sum().alias("adjustment_minor"),
         pl.col("amount_minor").sum(),
-        pl.col("cost_minor").sum(),
+        pl.when(pl.col("cost_minor").is_not_null().any())
+        .then(pl.col("cost_minor").sum())
+        .alias("cost_minor"),
     )
     rows = book.billed().group_by(keys).agg(values).sort(keys)
     totals = book.billed().group_by("currency").agg(values).sort("currency")

@@ -95,7 +95,6 @@ def void(run: Run, reason: Reason, warehouse: WarehouseUrl = None) -> None:
 
 exporting.mount(app)
 statement.mount(app)
-statement.mount(app)
 
 
 @app.command(epilog="Example: process-meter billing show 2026-10/1 --line 12")

@@ -5,7 +5,14 @@ Every chart is a function of one of the modules beside; style.py says how all of
 """
 
 from apps.charts.by_state import use_by_state
-from apps.charts.charges import charges_by_project, charges_compared, cost_and_billed, waterfall
+from apps.charts.charges import (
+    charges_by_project,
+    charges_compared,
+    cost_and_billed,
+    project_data_quality,
+    unbilled,
+    waterfall,
+)
 from apps.charts.costs import idle_cost
 from apps.charts.demand import concurrent_use, demand_and_owned, peak_and_average, use_duration
 from apps.charts.denials import denials, denials_over_time
@@ -54,12 +61,14 @@ __all__ = [
     "minutes_short",
     "peak_and_average",
     "positions",
+    "project_data_quality",
     "ranking",
     "session_days",
     "session_timeline",
     "sparkline",
     "term_costs",
     "treemap",
+    "unbilled",
     "unused_licenses",
     "use_by_state",
     "use_duration",

@@ -130,3 +130,59 @@ def cost_and_billed(frame: pl.DataFrame, *, rows: int = 12) -> go.Figure:
     )
     hidden = {"showticklabels": False, "showgrid": False}
     return figure.update_layout(xaxis=hidden, margin={"t": 0})
+
+
+QUALITY = {
+    "valid": ("active", "valid"),
+    "non_chargeable": ("suspended", "not chargeable"),
+    "missing": ("idle", "no project"),
+    "invalid": ("short", "not valid"),
+    "closed": ("held", "closed"),
+    "unknown": ("unknown", "nobody's"),
+}
+
+
+def project_data_quality(frame: pl.DataFrame, *, rows: int = 12) -> go.Figure:
+    """Draw the billable hours of each office as stacked bars, by what their project data are worth.
+
+    Parameters
+    ----------
+    frame
+        One row per office, most time first: `office` (null: nobody's), `hours`, `wrong_share` (0-1), and the
+        hours of `QUALITY`.
+    rows
+        How many offices at most.
+    """
+    shown = frame.head(rows)
+    labels = [
+        f"{hours:,.0f} h, {share:.0%} to put right"
+        for hours, share in shown.select("hours", "wrong_share").iter_rows()
+    ]
+    figure = bar_figure(shown["office"].fill_null("no office"), labels)
+    for column, (meaning, words) in QUALITY.items():
+        if shown[column].sum():
+            figure.add_bar(
+                **bar(shown[column].to_list(), meaning, words),
+                hovertemplate=f"{words}: %{{x:,.1f}} h<extra></extra>",
+            )
+    return figure.update_layout(barmode="stack", xaxis={"title": {"text": "billable hours"}})
+
+
+def unbilled(frame: pl.DataFrame, *, rows: int = 12) -> go.Figure:
+    """Draw what unbilled time would have come to by reason, in one currency.
+
+    Parameters
+    ----------
+    frame
+        One row per reason, dearest first: `reason`, `hours`, `value_minor` and `value` (null: no rate fits).
+    rows
+        How many reasons at most.
+    """
+    shown = frame.head(rows)
+    labels = [
+        f"{value or 'no rate'}, {hours:,.1f} h" for value, hours in shown.select("value", "hours").iter_rows()
+    ]
+    figure = bar_figure(shown["reason"], labels, below_px=24)
+    figure.add_bar(**bar(shown["value_minor"].fill_null(0).to_list(), "idle", "value"), hoverinfo="skip")
+    hidden = {"showticklabels": False, "showgrid": False}
+    return figure.update_layout(showlegend=False, xaxis=hidden, margin={"t": 0})

@@ -101,14 +101,10 @@ def answer(engine: Engine, period: str | None, now_ms: int) -> CorrectionQueue:
         There is no such period, or none that has begun; presets that collide.
     """
     now = datetime.fromtimestamp(now_ms / 1000, UTC)
-    found = rating.find_period(engine, period if period is not None else _newest(engine, now))
+    found = rating.find_period(engine, period if period is not None else newest_period(engine, now))
+    inputs, time = assigned(engine, found, now)
     with engine.connect() as connection:
-        newest = evidence.newest_policy(connection, "billing")
         known = deadlines(connection)
-    inputs, policy = rating.collect(engine, found, now), frames.policy(engine, "billing")
-    terms = drafting.terms_of(found, QUANTUM_PER_HOUR, newest.document if newest else {})
-    seen = Evidence(inputs.stated(policy), inputs.sessions, inputs.placements, inputs.entries)
-    time = assigned_time(seen, inputs.tariff, policy, terms)
     wrong = time.filter(pl.col("fault").is_not_null())
     return CorrectionQueue(
         found.name,
@@ -119,6 +115,16 @@ def answer(engine: Engine, period: str | None, now_ms: int) -> CorrectionQueue:
         int(time["milliseconds"].sum()) - int(wrong["milliseconds"].sum()),
         without_employee_number(engine, set(time["person_id"].drop_nulls())),
     )
+
+
+def assigned(engine: Engine, period: rating.Period, now: datetime) -> tuple[rating.Inputs, pl.DataFrame]:
+    """Return what a period is made of, as received by `now`, and its `metrics.assigned_time`."""
+    with engine.connect() as connection:
+        newest = evidence.newest_policy(connection, "billing")
+    inputs, policy = rating.collect(engine, period, now), frames.policy(engine, "billing")
+    terms = drafting.terms_of(period, QUANTUM_PER_HOUR, newest.document if newest else {})
+    seen = Evidence(inputs.stated(policy), inputs.sessions, inputs.placements, inputs.entries)
+    return inputs, assigned_time(seen, inputs.tariff, policy, terms)
 
 
 def queue_file(engine: Engine, queue: CorrectionQueue) -> TableFile:
@@ -146,7 +152,14 @@ def _local(moment: datetime, zone: str) -> str:
     return local.isoformat(" ", "milliseconds" if moment.microsecond else "seconds")
 
 
-def _newest(engine: Engine, now: datetime) -> str:
+def newest_period(engine: Engine, now: datetime) -> str:
+    """Return the name of the newest fiscal period that has begun.
+
+    Raises
+    ------
+    Problem
+        None has.
+    """
     zone = zone_of(frames.home_zone(engine) or "UTC")
     today: date = now.astimezone(zone).date()
     begun = frames.periods(engine).filter(pl.col("starts_on") <= today).collect()

@@ -30,6 +30,8 @@ SAYS_OF_THE_LOG = {
     "harvest_ledger": "No seat was proposed for taking back",
     "idle_definition": "a license server's log says only who had a license",
     "negotiation_pack": "No license is owned on the last day of the window",
+    "project_data_quality": "no fiscal period has begun; import some: `process-meter calendar import FILE`",
+    "unbilled_time": "no fiscal period has begun; import some: `process-meter calendar import FILE`",
     "unused_licenses": "No seats are assigned to anybody; import them",
     "vendor_reconciliation": "There are no vendor's counts",
 }

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 import small_warehouse
 import sqlalchemy as sa
+from billing_warehouse import billed_hours, hour, ms, on, organize, use
 from small_warehouse import NOW, put
 from sqlalchemy import Engine
 
 from apps import charts
-from pipelines.answers import billing_reconciliation, charges_by, cost_recovery
+from pipelines import billing
+from pipelines.answers import (
+    billing_reconciliation,
+    charges_by,
+    cost_recovery,
+    project_data_quality,
+    unbilled_time,
+)
+from warehouse import ledger
 from warehouse.errors import Problem
 
 
@@ -228,3 +238,85 @@ def test_the_charts_draw_an_empty_frame_and_an_unknown_prior(week: Engine) -> No
     assert charts.charges_compared(found.rows.clear(), "project_name").layout.annotations[0].text == (
         "Nothing to show."
     )
+
+
+# --- Project data, and what nobody pays for ----------------------------------------------------------------
+
+OCTOBER = datetime(2026, 10, 2, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def september(engine: Engine) -> Engine:
+    """Hours of cad at 90.00: two on A, one of them said afterwards; one each on nothing, CLOSED and LEAVE."""
+    organize(engine)
+    billed_hours(engine, ["2026-09-07"])
+    use(engine, *(hour(number, f"2026-09-{number + 6:02}") for number in (2, 3, 4, 5)))
+    on(engine, 2, "A", at_="2026-09-08 09:00", entry=12, created="2026-09-20 12:00")
+    on(engine, 4, "CLOSED", at_="2026-09-10 09:00", entry=14)
+    on(engine, 5, "LEAVE", at_="2026-09-11 09:00", entry=15)
+    return engine
+
+
+def test_project_data_are_judged_office_by_office(september: Engine) -> None:
+    found = project_data_quality.answer(september, "2026-09", now=OCTOBER)
+
+    assert found.by_office.rows(named=True) == [
+        {
+            "office": "BER", "hours": 5.0, "valid": 2.0, "non_chargeable": 1.0, "missing": 1.0,
+            "invalid": 0.0, "closed": 1.0, "unknown": 0.0, "corrections": 1, "wrong_share": 0.4,
+            "non_chargeable_share": 0.2,
+        }
+    ]  # fmt: skip
+    assert found.by_reason.rows() == [
+        ("no project was set", 1.0, 1, 1),
+        ("project CLOSED is closed from 2026-08-01", 1.0, 1, 1),
+    ]
+    assert found.claims == {
+        "whole": "Of 5.0 hours of billable time in period 2026-09, **2.0 hours (40 %) cannot be charged** as "
+        "they are: 1.0 hours have no project and 1.0 hours name one that is closed.",
+        "reasons": "2 reasons; each row can be put right: on the page My time, or with `process-meter "
+        "project check` and `project correct`.",
+        "corrections": "1 entry was made after the session had ended.",
+    }
+
+
+def test_a_period_without_billable_time_has_no_project_data(september: Engine) -> None:
+    with pytest.raises(Problem, match="Period 2026-08 has no billable time, as far as was received"):
+        project_data_quality.answer(september, "2026-08", now=OCTOBER)
+
+
+def test_what_nobody_pays_for_is_valued_at_the_rates_in_force(september: Engine) -> None:
+    run = billing.draft(september, "2026-09", "generic", "pat", ms(OCTOBER))
+    held = ledger.lines_of(september, run).filter(project="A")["line"][0]
+    billing.review(september, run, held, "hold", "ann", "asked for the contract", ms(OCTOBER))
+
+    found = unbilled_time.answer(september, "2026-09", now=OCTOBER)
+
+    assert found.rows.select("reason", "application", "office", "hours", "value").rows() == [
+        ("held in review", "The cad", "BER", 1.0, "90.00 EUR"),
+        ("no project was set", "The cad", "BER", 1.0, "90.00 EUR"),
+        ("non-chargeable code", "The cad", "BER", 1.0, "90.00 EUR"),
+        ("the project is closed", "The cad", "BER", 1.0, "90.00 EUR"),
+    ]
+    assert found.claims["whole"] == (
+        "**4.0 hours** of period 2026-09 are on no bill; at the rates in force they would have come to "
+        "**360.00 EUR**."
+    )
+
+
+def test_time_of_an_office_without_a_rate_is_valued_in_the_organizations_currency(september: Engine) -> None:
+    change(september, "UPDATE office SET currency = 'GBP' WHERE id = 1")
+
+    found = unbilled_time.answer(september, "2026-09", now=OCTOBER)
+
+    assert found.currencies == ["EUR"]
+    assert found.by_reason["hours"].sum() == 3.0
+
+
+def test_time_that_no_rate_fits_has_no_value(september: Engine) -> None:
+    change(september, "UPDATE rate SET valid_from_on = '2027-01-01'")
+
+    found = unbilled_time.answer(september, "2026-09", now=OCTOBER)
+
+    assert ("no rate", 2.0, None) in found.by_reason.select("reason", "hours", "value").rows()
+    assert set(found.by_reason["value"]) == {None}

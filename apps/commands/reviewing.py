@@ -74,11 +74,41 @@ def transfer(
     _say(is_new, f"Run {run}, line {line}: transferred to project {project}. Draft the period again.")
 
 
-def exceptions(run: Run, warehouse: WarehouseUrl = None, as_json: AsJson = False) -> None:
-    """List the exceptions of a run: which keep it from being approved, and how each was dealt with."""
-    from pipelines.billing import exceptions
+def lines(run: Run, warehouse: WarehouseUrl = None, as_json: AsJson = False) -> None:
+    """List the lines of a run that you may see: your own, those of projects you manage, or all of them."""
+    from pipelines.billing import visible_lines
+    from pipelines.showing import plain
 
     with opened(warehouse) as engine:
+        found = plain(visible_lines(engine, run, operating_system_identity()).drop("person_id"))
+    if as_json:
+        print_json(found)
+        return
+    for row in found:
+        typer.echo(_line(row))
+    if not found:
+        typer.echo(f"Run {run} has no line that you may see.")
+
+
+def _line(row: Mapping[str, Any]) -> str:
+    from warehouse.money import format_minor, hours
+
+    codes = "/".join(filter(None, (row["project"], row["phase"], row["task"])))
+    amount = format_minor(row["amount_minor"], row["currency"])
+    review = f"  {row['review']}" if row["review"] else ""
+    quantity = hours(row["quantity"], row["quantum_per_hour"])
+    return (
+        f"{row['line']:>6}  {row['day']}  {row['person']}  {codes:18} {row['application']:20} {quantity:>10} "
+        f"{row['unit']:4} {amount:>16}{review}"
+    )
+
+
+def exceptions(run: Run, warehouse: WarehouseUrl = None, as_json: AsJson = False) -> None:
+    """List the exceptions of a run: which keep it from being approved, and how each was dealt with."""
+    from pipelines.billing import exceptions, refuse_stranger
+
+    with opened(warehouse) as engine:
+        refuse_stranger(engine, operating_system_identity())
         found = exceptions(engine, run)
     if as_json:
         print_json(found)
@@ -164,6 +194,7 @@ def release(run: Run, line: Line, reason: Reason, warehouse: WarehouseUrl = None
 
 COMMANDS: dict[str, tuple[Callable[..., None], str]] = {
     "transfer": (transfer, 'transfer 2026-10/1 12 --project 0126-01 --phase 20 --reason "facade, not tower"'),
+    "lines": (lines, "lines 2026-10/1"),
     "exceptions": (exceptions, "exceptions 2026-10/1 --json"),
     "settle": (settle, 'settle 2026-10/1 --exception 3 --reason "entered by hand in accounting"'),
     "waive": (waive, 'waive 2026-10/1 --kind unassigned --reason "below 20 hours in all"'),

@@ -77,6 +77,51 @@ def test_without_a_list_whoever_runs_the_commands_is_billing_staff(drafted: Engi
         assert ACTS[act](drafted, "anybody")
 
 
+# --- Who sees what -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("who", "seen"),
+    [
+        ("user1", [(1, True, False), (2, True, False), (3, True, False)]),
+        ("user2", [(1, False, True), (2, False, True)]),
+        ("user3", [(3, False, True)]),
+        ("ANN", [(1, False, False), (2, False, False), (3, False, False)]),
+        ("mallory", []),
+    ],
+)
+def test_everybody_sees_own_lines_a_manager_those_of_own_projects_and_the_staff_all(
+    drafted: Engine, who: str, seen: list[tuple[int, bool, bool]]
+) -> None:
+    found = billing.visible_lines(drafted, RUN, who)
+    assert found.select("line", "is_mine", "is_managed").rows() == seen
+    assert all(person.startswith("P-") for person in found["person"])
+    for line in (1, 2, 3):
+        if line in [number for number, *_ in seen]:
+            billing.refuse_stranger(drafted, who, RUN, line)
+        else:
+            with pytest.raises(
+                Problem, match=f"{who} cannot see line {line} of run 2026-09/1: {who} neither"
+            ):
+                billing.refuse_stranger(drafted, who, RUN, line)
+
+
+def test_runs_as_a_whole_are_for_managers_and_the_staff(drafted: Engine) -> None:
+    for who in ("user2", "user3", "pat"):
+        billing.refuse_stranger(drafted, who, RUN)
+        billing.refuse_stranger(drafted, who)
+    for who in ("user1", "mallory"):
+        with pytest.raises(Problem, match=f"{who} cannot see runs as a whole: {who} is not of the billing"):
+            billing.refuse_stranger(drafted, who, RUN)
+
+
+def test_a_run_or_line_that_is_not_there_is_named(drafted: Engine) -> None:
+    with pytest.raises(Problem, match="there is no billing run '2026-11/1'"):
+        billing.visible_lines(drafted, "2026-11/1", "pat")
+    with pytest.raises(Problem, match="run 2026-09/1 has no line 9; see them: `process-meter billing lines"):
+        billing.refuse_stranger(drafted, "pat", RUN, 9)
+
+
 # --- The list ----------------------------------------------------------------------------------------------
 
 

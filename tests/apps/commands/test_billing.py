@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pwd
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -55,11 +56,24 @@ def test_a_run_goes_from_collecting_to_the_close(drafted: Engine) -> None:
     shown = run(drafted, "show", RUN).stdout
     assert "Run 2026-09/1: review, 3 lines, billed 270.00 EUR, held nothing" in shown
     assert "    with buffer 0: 270.00 EUR" in shown
+    assert "    overlap policy full: 270.00 EUR (the same)" in shown
     assert "    waived: 1 unassigned" in shown
     assert f"    project A: signed by {ME}" in shown
     assert run(drafted, "approve", RUN).stdout == f"Run {RUN} is approved.\n"
     assert run(drafted, "close", RUN).stdout == f"Run {RUN} is closed.\n"
     assert "Nothing was changed" in run(drafted, "verify").stdout
+
+
+def test_the_lines_are_listed_for_whoever_may_see_them(drafted: Engine) -> None:
+    listed = run(drafted, "lines", RUN).stdout.splitlines()
+    assert len(listed) == 3
+    line = r" +3  2026-09-09  P-[0-9A-F]{8}  B/01 +cad +1.000 hour +90.00 EUR"
+    assert re.fullmatch(line, listed[2])
+    assert [row["line"] for row in json.loads(run(drafted, "lines", RUN, "--json").stdout)] == [1, 2, 3]
+    change(drafted, """UPDATE organization SET settings = '{"billing_staff": ["ann"]}'""")
+    assert run(drafted, "lines", RUN).stdout == f"Run {RUN} has no line that you may see.\n"
+    for words in (("show",), ("show", RUN), ("show", RUN, "--line", "1"), ("exceptions", RUN)):
+        assert f"{ME} cannot see" in str(run(drafted, *words).exception)
 
 
 def test_an_act_done_again_says_that_nothing_has_changed(drafted: Engine) -> None:

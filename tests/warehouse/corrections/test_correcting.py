@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from billing_warehouse import ms
+from billing_warehouse import hour, ms, organize, use
 from sqlalchemy import Engine
 
 from warehouse import schema, store
-from warehouse.corrections import Corrected, Correction, correct
+from warehouse.corrections import Corrected, Correction, correct, trace
 from warehouse.errors import Problem
 from warehouse.projects import Codes
 
@@ -48,6 +48,24 @@ def test_a_correction_is_a_further_entry_and_is_audited(week: Engine, entries: A
             "reason": "forgot to set it",
         },
     )
+
+
+def test_both_databases_take_a_correction_with_its_fields(both_engines: Engine) -> None:
+    organize(both_engines)
+    use(both_engines, hour(1, "2026-10-05"))
+    fields = [{"name": "order", "label": "Order", "required": True}]
+    with store.writing(both_engines) as connection:
+        connection.execute(schema.organization.update().values(settings={"project_fields": fields}))
+    order = Correction(1, Codes("B", "01"), "forgot it", fields={"order": "=7 \U0001f309"})
+    assert correct(both_engines, [order], "USER1", NOW) == Corrected(1, 0)
+    assert correct(both_engines, [order], "user1", NOW) == Corrected(0, 1)
+    (said,) = trace(both_engines, 1, "user1")
+    assert (said.before, said.after, dict(said.fields)) == (
+        None,
+        Codes("B", "01"),
+        {"order": "=7 \U0001f309"},
+    )
+    assert "neither user2's own" in refusal(both_engines, order, "user2")
 
 
 def test_what_was_said_before_is_kept(week: Engine, entries: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,12 @@ rate,currency,valid_from,valid_to,application,project,person,increment_minutes,d
 13.2575,EUR,2027-01-01,,draw,,,6,up,month
 99,EUR,2026-01-01,,draw,0042,,,,
 """
+MEMBERS = "project,person,valid_from,valid_to\n0042,e17,2026-01-01,2026-07-01\n0042,e17,2026-10-01,\n"
+PRESETS = """\
+person,department,application,project,phase,valid_from,reason
+,ENG,draw,0042,01,2026-01-01,design
+e18,,,,,2026-01-01,overhead
+"""
 CALENDAR = """\
 record,name,office,day,starts_on,ends_on
 holiday,New Year,*,2026-01-01,,
@@ -56,6 +63,8 @@ SAMPLES = {
     "directory": DIRECTORY,
     "calendar": CALENDAR,
     "projects": PROJECTS,
+    "members": MEMBERS,
+    "presets": PRESETS,
     "rates": RATES,
     "entitlements": ENTITLEMENTS,
     "assignments": ASSIGNMENTS,
@@ -71,6 +80,8 @@ IMPORTS: dict[str, Import] = {
     "directory": directory.import_directory,
     "calendar": directory.import_calendar,
     "projects": directory.import_projects,
+    "members": partial(directory.import_members, actor="eva", on_server=True),
+    "presets": partial(directory.import_presets, actor="eva", on_server=True),
     "rates": _import_rates,
     "entitlements": directory.import_entitlements,
     "assignments": directory.import_assignments,

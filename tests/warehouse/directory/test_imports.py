@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Engine
 
 from warehouse import schema
-from warehouse.directory import calendar, licenses, members, people, presets, projects, rates
+from warehouse.directory import calendar, licenses, members, people, presets, projects, rate_terms, rates
 
 PAGE = (Path(__file__).parents[3] / "docs" / "importing.md").read_text()
 
@@ -47,7 +47,7 @@ def test_every_import_repeats_without_doubling(bare: Engine, files: Any, samples
             *projects.KINDS,
         ),
         (*members.MEMBER_COLUMNS, *presets.PRESET_COLUMNS),
-        (*rates.REQUIRED, *rates.OPTIONAL, *rates.DIRECTIONS, *rates.LEVELS),
+        (*rates.REQUIRED, *rates.OPTIONAL, *rate_terms.DIRECTIONS, *rate_terms.LEVELS),
         (*licenses.ENTITLEMENT_COLUMNS, *licenses.ENTITLEMENT_OPTIONS),
         (*licenses.METRICS, *licenses.COUNTING_RULES),
         (*calendar.RECORDS, "record", "office", "day", "starts_on", "ends_on"),

@@ -286,6 +286,9 @@ def show() -> None:
     )
     try:
         engine, account = open_warehouse(), visit.viewer()
+        if stopped := forms.read_only(engine):
+            display(HTML(title + stopped))
+            return
         whose = run_review.runs(engine, account, _today())
         if not _options(whose) or not whose.may_look:
             display(HTML(title + _nothing(whose)))

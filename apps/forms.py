@@ -11,9 +11,11 @@ from typing import Any
 
 import ipywidgets
 from markupsafe import Markup
+from sqlalchemy import Engine
 
 from apps import page
 from warehouse.errors import Problem
+from warehouse.store import may_write
 
 SAME = "That was so already: nothing changed."
 
@@ -54,6 +56,17 @@ def say(widget: ipywidgets.HTML, words: str, *, is_trouble: bool = False) -> Non
     kind = "late" if is_trouble else "said"
     told = Markup('<p class="{}" role="status">{}</p>').format(kind, page.text(words))
     widget.value = str(told) if words else ""
+
+
+def read_only(engine: Engine) -> Markup | None:
+    """Return why a page of acts is not shown: the server's sign-in reads alone; None: it may write."""
+    if may_write(engine):
+        return None
+    return page.empty(
+        "This page writes, and this server only reads",
+        "Serve it with the sign-in of the warehouse's owner, where the people who bill reach it:",
+        "process-meter apps serve --warehouse URL",
+    )
 
 
 def told(widget: ipywidgets.HTML, act: Callable[[], str]) -> None:

@@ -329,6 +329,9 @@ def show() -> None:
     )
     try:
         engine, account = open_warehouse(), visit.viewer()
+        if stopped := forms.read_only(engine):
+            display(HTML(title + stopped))
+            return
         desk = Desk(engine, account, _now_ms)
         first = desk.fill()
         about = landing.you_section(about_you.answer(engine, account, datetime.now(UTC)))

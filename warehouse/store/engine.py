@@ -118,6 +118,13 @@ def writing(engine: Engine) -> Iterator[Connection]:
         yield connection
 
 
+def may_write(engine: Engine) -> bool:
+    """Tell whether whoever is signed in writes at all: a reading role of PostgreSQL does not."""
+    asked = "PRAGMA query_only" if is_sqlite(engine.url) else "SHOW transaction_read_only"
+    with engine.connect() as connection:
+        return connection.exec_driver_sql(asked).scalar() in (0, "off")
+
+
 def _engine(url: URL, *, read_only: bool = False) -> Engine:
     if is_sqlite(url):
         engine = sa.create_engine(url)

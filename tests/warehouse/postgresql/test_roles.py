@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
-from apps import ahead, landing, live
+from apps import ahead, forms, landing, live
 from apps.commands.warehouse import upgrade
 from collector.importers.records import Options
 from collector.importing.files import import_files
@@ -275,3 +275,10 @@ def _refused(engine: Engine, act: str) -> None:
         engine.begin() as connection,
     ):
         connection.execute(sa.text(act))
+
+
+def test_pages_of_acts_are_not_shown_by_a_server_that_only_reads(signed_in: AS) -> None:
+    stopped = forms.read_only(signed_in(roles.DASHBOARD))
+    assert stopped is not None
+    assert "This page writes, and this server only reads" in stopped
+    assert forms.read_only(signed_in(roles.OWNER)) is None

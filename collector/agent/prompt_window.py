@@ -156,16 +156,16 @@ class PromptWindow:
         grid.columnconfigure((1, 3), weight=1, uniform="entries")
         self._phase = ttk.Combobox(grid, textvariable=self._texts["phase"])
         self._task = ttk.Combobox(grid, textvariable=self._texts["task"])
-        boxes: list[tuple[str, ttk.Widget]] = [("Phase", self._phase), ("Task", self._task)]
-        boxes += [(_labelled(rule), self._box(grid, rule)) for rule in self._known.rules]
-        most = self._px(120)
-        for place, (text, box) in enumerate(boxes):
+        boxes: list[tuple[str, str, ttk.Widget]] = [("Phase", "", self._phase), ("Task", "", self._task)]
+        boxes += [
+            (rule.label, " *" if rule.required else "", self._box(grid, rule)) for rule in self._known.rules
+        ]
+        most, measure = self._px(110), font.nametofont("TkDefaultFont").measure
+        for place, (text, star, box) in enumerate(boxes):
             row, column = place // 2, 2 * (place % 2)
-            named = fitting(printable(text), most, font.nametofont("TkDefaultFont").measure)
-            caption = ttk.Label(grid, text=named)
-            caption.grid(
-                row=row, column=column, sticky="w", padx=(0 if column == 0 else self._px(12), self._px(6))
-            )
+            before = 0 if column == 0 else self._px(12)
+            caption = ttk.Label(grid, text=fitting(printable(text), most, measure) + star)
+            caption.grid(row=row, column=column, sticky="w", padx=(before, self._px(6)))
             box.grid(row=row, column=column + 1, sticky="ew", pady=self._px(2))
 
     def _box(self, grid: ttk.Frame, rule: FieldRule) -> ttk.Widget:
@@ -329,12 +329,8 @@ def _document(choice: Choice) -> dict[str, Any]:
     }
 
 
-def _labelled(rule: FieldRule) -> str:
-    return f"{rule.label} *" if rule.required else rule.label
-
-
 def _sentence(objection: str) -> str:
-    return f"{objection[:1].upper()}{objection[1:]}."
+    return printable(f"{objection[:1].upper()}{objection[1:]}.")
 
 
 def _scaled(root: tkinter.Tk) -> float:

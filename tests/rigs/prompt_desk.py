@@ -31,7 +31,7 @@ class PromptDesk:
 
     def wait_for_window(self) -> str:
         """Wait until somebody is asked."""
-        self.agent.wait_until(self.window, "the window that asks for a project")
+        self.agent.wait_until(self.window, "the window that asks for a project", 60)
         window = self.window()
         assert window
         return window
@@ -51,7 +51,7 @@ class PromptDesk:
     def wait_for_focus(self, window: str) -> None:
         """Wait until the window manager says that the window has the focus."""
         wanted = int(window)
-        self.agent.wait_until(lambda: self._focused() == wanted, "the window to have the focus")
+        self.agent.wait_until(lambda: self._focused() == wanted, "the window to have the focus", 60)
 
     def type(self, text: str) -> None:
         """Type a text."""
@@ -63,7 +63,7 @@ class PromptDesk:
 
     def wait_until_answered(self) -> None:
         """Wait until the window is gone."""
-        self.agent.wait_until(lambda: self.window() is None, "the window to be gone")
+        self.agent.wait_until(lambda: self.window() is None, "the window to be gone", 60)
 
     def _focused(self) -> int | None:
         found = subprocess.run(

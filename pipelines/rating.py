@@ -134,7 +134,8 @@ def _bytes(column: pl.Series) -> bytes:
     """Write a column in one way on every system: numbers as 8 bytes each, text by lines."""
     name = column.name.encode() + b"\0"
     if column.dtype == pl.String:
-        return name + "\n".join("" if value is None else f"{len(value)}={value}" for value in column).encode()
+        text = pl.concat_str(column.str.len_chars().cast(pl.String), pl.lit("="), column).fill_null("")
+        return name + (pl.select(text.str.join("\n")).item() or "").encode()
     if column.dtype == pl.Float64:
         return name + column.fill_null(-1).to_numpy().astype("<f8").tobytes()
     numbers = column.to_physical().cast(pl.Int64).fill_null(-(2**63))

@@ -441,4 +441,6 @@ def shown(text: str) -> str:
     """
     if len(text) > LONGEST_SHOWN:
         text = text[:LONGEST_SHOWN] + "…"
+    if text.isprintable():
+        return text
     return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)

@@ -22,8 +22,11 @@ from warehouse.periods import day_bounds
 QUANTUM_PER_HOUR = 1000
 """In which a bill is foretold: the draft's target may take another one."""
 
-HEARD_WITHIN = timedelta(days=1)
-"""In a period that is not over, an agent is out when nothing was heard of it for so long."""
+HEARD_WITHIN = timedelta(days=4)
+"""In a period that is not over, an agent is out when nothing was heard of it for so long.
+
+Machines are off over a long weekend.
+"""
 
 LISTED = 20
 """So many agents are listed by name; of the others only how many they are."""
@@ -64,8 +67,8 @@ def collecting(engine: Engine, period: str, now_ms: int) -> dict[str, Any]:
     dict
         - period, starts_on, ends_on, as_of; is_over, and over_at: when the last office has midnight;
         - status: `collecting` until there is a draft, then that of `run`, its number (null: none yet);
-        - agents: in_force, out (not heard since the period's end, or for a day while it lasts; or never at
-          all), with_backlog, listed (those that are out or have a backlog, under pseudonyms);
+        - agents: in_force, out (not heard since the period's end, or for four days while it lasts; or never
+          at all), with_backlog, listed (those that are out or have a backlog, under pseudonyms);
         - sessions: all, open, provisional (whose state may still change);
         - unknown_hours, held_hours, and silent_hours: of machines nobody heard of, at their own mean of 30
           days; session_coverage and fleet_coverage (null: there is nothing to cover);

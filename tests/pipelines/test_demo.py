@@ -9,6 +9,8 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections import Counter
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from urllib.request import urlopen
@@ -16,10 +18,11 @@ from urllib.request import urlopen
 import polars as pl
 import psutil
 import pytest
+from drafted_run import copied, events, file_of
 from sqlalchemy import Engine
 
 from collector.manager.policy_file import parse
-from pipelines import billing, this_machine
+from pipelines import billing, budgets, this_machine
 from pipelines.children import free_port
 from pipelines.demo import run_demo
 from pipelines.demo_home import Home, make_sample, open_sample, sample_settings
@@ -27,6 +30,7 @@ from pipelines.local_programs import PROGRAMS
 from pipelines.sample import bills
 from pipelines.sample.load import load
 from pipelines.sample.plan import HOUR_MS, Plan, instant_ms
+from pipelines.sample.projects import AGREED
 from warehouse import frames
 from warehouse.errors import Problem
 from warehouse.store import upgrade
@@ -163,14 +167,23 @@ def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
 # --- The bills ---------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def billed(engine: Engine) -> Engine:
+@pytest.fixture(scope="module")
+def billed_file(tmp_path_factory: pytest.TempPathFactory, empty_warehouse: Path) -> Path:
     """A sample of 40 people whose last two bills were closed."""
-    plan = Plan(today=TODAY, until_ms=TINY.horizon_ms, people=40, months=3, earlier_months=0)
-    load(engine, plan)
-    bills.close_month_before_last(engine, plan, "root")
-    assert bills.close_last_month(engine, TODAY, "root", plan.horizon_ms) == ("2026-10/1", True)
-    return engine
+
+    def filled(engine: Engine) -> None:
+        plan = Plan(today=TODAY, until_ms=TINY.horizon_ms, people=40, months=3, earlier_months=0)
+        load(engine, plan)
+        bills.close_month_before_last(engine, plan, "root")
+        assert bills.close_last_month(engine, TODAY, "root", plan.horizon_ms) == ("2026-10/1", True)
+
+    return file_of(tmp_path_factory.mktemp("billed"), empty_warehouse, filled)
+
+
+@pytest.fixture
+def billed(billed_file: Path, tmp_path: Path) -> Iterator[Engine]:
+    with copied(billed_file, tmp_path) as engine:
+        yield engine
 
 
 def test_last_months_bill_adjusts_the_month_before_and_holds_a_disputed_line(billed: Engine) -> None:
@@ -186,6 +199,33 @@ def test_last_months_bill_adjusts_the_month_before_and_holds_a_disputed_line(bil
     assert sum(runs["2026-10/1"]["held_minor"].values()) == held["amount_minor"].sum()
     assert set(lines["currency"]) == {"USD", "EUR"}
     assert billing.verify(billed) == []
+
+
+def test_the_older_bill_was_disputed_held_written_off_transferred_waived_and_signed(billed: Engine) -> None:
+    lines = frames.charge_lines(billed, "2026-09/1").drop_nulls("review").collect()
+    assert sorted(lines["review"]) == ["accept", "hold", "writeoff"]
+    acts = Counter(action for _, action in events(billed))
+    assert {name: acts[f"billing {name}"] for name in ("dispute", "transfer", "release")} == {
+        "dispute": 2, "transfer": 1, "release": 1,
+    }  # fmt: skip
+    for run in ("2026-09/1", "2026-10/1"):
+        assert {row["state"] for row in billing.sign_offs(billed, run)} == {"signed", "not needed"}
+        dealt = {row["state"] for row in billing.exceptions(billed, run) if row["blocks"]}
+        assert dealt == {"waived"}
+    signed = [row for row in billing.sign_offs(billed, "2026-09/1") if row["state"] == "signed"]
+    assert [row["by"] == "root" for row in signed] == [False] * (len(signed) - 1) + [True]
+    released = frames.charge_lines(billed, "2026-10/1").filter(pl.col("note").str.contains("held line"))
+    assert released.collect()["review"].to_list() == ["hold", None]
+
+
+def test_projects_have_managers_and_some_a_budget(billed: Engine) -> None:
+    projects = frames.projects(billed).collect()
+    managed = projects.drop_nulls("manager_id")
+    assert set(managed["client"]) == set(projects["client"].drop_nulls())
+    assert managed["cost_center"].drop_nulls().is_empty()
+    left = budgets.standing(billed, "2026-10/1").drop_nulls("budget_minor")
+    assert set(left["project"]) == {number for number, (budget, _) in AGREED.items() if budget}
+    assert (left["budget_left_minor"] > 0).any()
 
 
 def test_a_closed_bill_stays_closed(billed: Engine) -> None:

@@ -182,6 +182,15 @@ def _without(days: pl.DataFrame, watches: pl.LazyFrame) -> pl.LazyFrame:
     )
 
 
+def hidden_as_use(basis: str) -> pl.Expr:
+    """Return `state` with all time that hides whether a basis was met taken for use.
+
+    That is unknown time, for busy and active held time, too. Every upper bound of demand counts it so.
+    """
+    hidden = pl.col("state").is_in(BLIND[basis])
+    return pl.when(hidden).then(pl.lit("active")).otherwise("state").cast(StateEnum).alias("state")
+
+
 def peak_bounds(  # noqa: PLR0913, PLR0917 - evidence, how it is counted, and who was silent
     stated: pl.LazyFrame,
     sessions: pl.LazyFrame,
@@ -216,11 +225,8 @@ def peak_bounds(  # noqa: PLR0913, PLR0917 - evidence, how it is counted, and wh
     """
     group = counting.group
     known = peak(counting.intervals(stated, sessions, start, end)).select(group, lower="peak")
-    hidden = pl.col("state").is_in(BLIND[counting.basis])
-    as_used = stated.with_columns(
-        state=pl.when(hidden).then(pl.lit("active")).otherwise("state").cast(StateEnum)
-    )
-    steps = [_steps_of(curve(counting.intervals(as_used, sessions, start, end)), group)]
+    most = stated.with_columns(hidden_as_use(counting.basis))
+    steps = [_steps_of(curve(counting.intervals(most, sessions, start, end)), group)]
     if silent is not None:
         thousand = (pl.col("mean") * MILLIONTH).round().cast(pl.Int64)
         steps += [

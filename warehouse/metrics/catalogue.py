@@ -787,7 +787,8 @@ CATALOGUE: dict[str, Metric] = {
         0,
         f"{_AT}, and key",
         "When each person, device or session may have had the application in use, if all of the time that "
-        "nobody watched was use: the upper bound while data are missing.",
+        "hides whether it was (unknown; for busy and active held time, too) was use: the upper bound while "
+        "data are missing.",
         at_most,
     ),
     "demand_trend": Metric(

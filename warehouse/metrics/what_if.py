@@ -13,6 +13,7 @@ from datetime import datetime
 import polars as pl
 
 from warehouse.errors import Problem
+from warehouse.metrics.bounds import hidden_as_use
 from warehouse.metrics.concurrency import MINUTE_MS, curve, group_of, intervals, peak
 from warehouse.metrics.percentiles import launches
 
@@ -158,10 +159,10 @@ def at_most(  # noqa: PLR0913, PLR0917 - the arguments of `intervals`, which it 
     group: str = "application",
     suites: pl.LazyFrame | None = None,
 ) -> pl.LazyFrame:
-    """Find when each key was in use at most: unknown time of its sessions counts as use.
+    """Find when each key was in use at most: what `bounds.hidden_as_use` says counts as use.
 
     While data are missing, `intervals` gives a lower bound of demand and this an upper one, as far as
-    sessions are known; machines that never reported are in neither.
+    sessions are known; machines that never reported are in neither, see `bounds.peak_bounds`.
 
     Parameters
     ----------
@@ -178,6 +179,5 @@ def at_most(  # noqa: PLR0913, PLR0917 - the arguments of `intervals`, which it 
     Problem
         As `concurrency.intervals`.
     """
-    as_used = pl.when(pl.col("state") == "unknown").then(pl.lit("active")).otherwise("state")
-    known = stated.with_columns(state=as_used.cast(stated.collect_schema()["state"]))
+    known = stated.with_columns(hidden_as_use(basis))
     return intervals(known, sessions, key, basis, start, end, weights=weights, group=group, suites=suites)

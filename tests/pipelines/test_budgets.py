@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from billing_warehouse import billed_hours, organize, waive_all
 from drafted_run import NOW, OCTOBER, PERIOD, RUN, SEPTEMBER, change, copied, file_of
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sqlalchemy import Engine
 
 from pipelines import billing, budgets
@@ -123,6 +125,32 @@ def test_a_limit_that_is_set_after_the_draft_counts_and_can_be_waived(closed: En
     assert over(closed, run) == []
     assert billing.waive(closed, run, "sue", "ordered", OCTOBER, kind="over_limit") == 1
     billing.approve(closed, run, "ann", OCTOBER)
+
+
+@pytest.fixture(scope="module")
+def october(closed_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    """The draft of October, to be reviewed again and again."""
+    with copied(closed_file, tmp_path_factory.mktemp("october")) as engine:
+        agree(engine, "A", None, 30_000)
+        billing.draft(engine, "2026-10", "generic", "pat", OCTOBER)
+        yield engine
+
+
+@settings(max_examples=15)
+@given(
+    st.lists(
+        st.tuples(st.integers(1, 2), st.sampled_from(["hold", "writeoff", "accept", "dispute"])), max_size=5
+    )
+)
+def test_whatever_is_done_to_the_lines_the_limit_knows_what_they_bill(
+    october: Engine, acts: list[tuple[int, str]]
+) -> None:
+    for line, action in acts:
+        billing.review(october, "2026-10/1", line, action, "pm", "why", OCTOBER)
+    billed = billing.show(october, "2026-10/1")["billed_minor"].get("EUR", 0)
+    left = budgets.standing(october, "2026-10/1").row(0, named=True)
+    assert (left["this_run_minor"], left["limit_left_minor"]) == (billed, 12_000 - billed)
+    assert bool(over(october, "2026-10/1")) == (billed > 12_000)
 
 
 def test_held_lines_of_closed_runs_and_other_currencies_do_not_count(engine: Engine) -> None:

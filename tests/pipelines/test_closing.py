@@ -26,8 +26,9 @@ from drafted_run import (
 )
 from sqlalchemy import Engine
 
-from pipelines import adjusting, billing, exporting
+from pipelines import adjusting, billing, budgets, exporting
 from warehouse.errors import Problem
+from warehouse.projects import Codes
 
 NOVEMBER = ms("2026-12-02 12:00")
 POLICY = {"default": {"idle_timeout_ms": 300_000}}
@@ -238,6 +239,43 @@ def test_a_line_of_a_draft_is_accepted_and_not_released(drafted: Engine) -> None
     billing.review(drafted, RUN, 1, "hold", "user2", "wait", NOW)
     with pytest.raises(Problem, match="run 2026-09/1 is review; accept the line of a draft instead"):
         billing.release(drafted, RUN, 1, "user2", "agreed", NOW)
+
+
+# --- On both databases -------------------------------------------------------------------------------------
+
+
+def test_a_life_with_everything_in_it_is_the_same_on_both_databases(both_engines: Engine) -> None:
+    engine = both_engines
+    fill(engine)
+    billing.change_staff(engine, "ann", NOW, add=("root",))
+    change(engine, "UPDATE project SET budget_minor = 5000, not_to_exceed_minor = 20000 WHERE number = 'B'")
+    billing.review(engine, RUN, 1, "dispute", "user1", "wrong project", NOW)
+    billing.transfer(engine, RUN, 1, Codes("B", "01"), "user2", "B's", NOW)
+    billing.review(engine, RUN, 2, "hold", "user2", "wait", NOW)
+    billing.draft(engine, PERIOD, "generic", "pat", NOW, showback=True)
+    assert lines(engine, "project", "amount_minor", "review") == [
+        ("A", 9000, "hold"), ("B", 9000, None), ("B", 9000, None),
+    ]  # fmt: skip
+    assert [row["kind"] for row in billing.exceptions(engine, RUN)] == ["unassigned", "over_budget"]
+    billing.settle(engine, RUN, "root", "by hand", NOW, number=1)
+    billing.sign(engine, RUN, "B", "user3", "", NOW)
+    billing.withdraw(engine, RUN, "B", "user3", "", NOW)
+    billing.sign(engine, RUN, "B", "sue", "for him", NOW)
+    billing.approve(engine, RUN, "ann", NOW)
+    billing.close(engine, RUN, "sue", NOW)
+    billing.release(engine, RUN, 1, "user2", "agreed", NOW)
+    use(engine, hour(9, "2026-10-07", person=2))
+    on(engine, 9, "A", at_="2026-10-07 09:00", entry=90)
+    found = billing.collecting(engine, "2026-10", OCTOBER)
+    assert (found["status"], found["lower_bound"]["amount_minor"]) == ("collecting", {"EUR": 9000})
+    october = billing.draft(engine, "2026-10", "generic", "pat", OCTOBER)
+    assert lines(engine, "kind", "amount_minor", "review", run=october) == [
+        ("usage", 9000, None), ("reversal", -9000, "hold"), ("replacement", 9000, None),
+    ]  # fmt: skip
+    assert budgets.standing(engine, october)["billed_before_minor"].to_list() == [0, 18_000]
+    assert billing.visible_lines(engine, october, "user1")["line"].to_list() == [2, 3]
+    assert billing.show(engine, october)["sign_offs"][0]["state"] == "unsigned"
+    assert billing.verify(engine) == []
 
 
 # --- Another quantum ---------------------------------------------------------------------------------------

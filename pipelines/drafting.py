@@ -102,7 +102,7 @@ def terms_of(period: rating.Period, quantum_per_hour: int, document: Mapping[str
 
 
 def review_until_ms(document: Mapping[str, Any], now_ms: int) -> int | None:
-    """Return until when the managers' signatures are waited for: `review_days` from now; None: for good."""
+    """Return until when the managers' sign-offs are waited for: `review_days` from now; None: for good."""
     days = int(document.get("review_days", 0))
     return now_ms + days * DAY_MS if days else None
 

@@ -1,4 +1,4 @@
-"""What a billing run looks like from outside, as plain JSON: its state, totals, exceptions, signatures."""
+"""What a billing run looks like from outside, as plain JSON: its state, totals, exceptions, sign-offs."""
 
 from __future__ import annotations
 

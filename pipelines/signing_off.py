@@ -1,4 +1,4 @@
-"""Signatures of project managers on a run: who has seen which lines, and which projects keep it waiting."""
+"""Sign-offs of project managers on a run: who has seen which lines, and which projects keep it waiting."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def sign(  # noqa: PLR0913, PLR0917 - who signs what, why and when
 def withdraw(  # noqa: PLR0913, PLR0917 - who takes back what, why and when
     engine: Engine, run: str, project: str, actor: str, reason: str, now_ms: int
 ) -> bool:
-    """Take back the signature of a project; return whether there was one.
+    """Take back the sign-off of a project; return whether there was one.
 
     Raises
     ------
@@ -153,7 +153,7 @@ def withdraw(  # noqa: PLR0913, PLR0917 - who takes back what, why and when
     with acting(engine, run, actor) as (connection, found, who):
         lines = _lines_of(connection, found, project)
         reason = _right(who, lines, reason)
-        require_status(found, OPEN, "only a signature on a draft can be withdrawn")
+        require_status(found, OPEN, "only a sign-off on a draft can be withdrawn")
         last = ledger.sign_offs(connection, found.id).get(lines.project_id)
         if last is None or last.action != "sign":
             return False

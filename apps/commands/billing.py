@@ -227,7 +227,7 @@ def _waits(found: Mapping[str, Any]) -> Iterator[str]:
             by = f" by {row['by']}" if row["by"] else ""
             yield f"    project {row['project']}: {row['state']}{by}"
     if found["review_until"]:
-        yield f"    signatures are waited for until {found['review_until']}"
+        yield f"    sign-offs are waited for until {found['review_until']}"
 
 
 def _budgets(found: Mapping[str, Any]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""`process-meter billing`, review of a draft: its lines, its exceptions, the managers' signatures."""
+"""`process-meter billing`, review of a draft: its lines, its exceptions, the managers' sign-offs."""
 
 from __future__ import annotations
 
@@ -175,7 +175,7 @@ def withdraw(
     reason: Annotated[str, typer.Option(help="Why; needed to act for the manager.")] = "",
     warehouse: WarehouseUrl = None,
 ) -> None:
-    """Take back the signature of a project on a draft."""
+    """Take back the sign-off of a project on a draft."""
     from pipelines.billing import withdraw
 
     with opened(warehouse) as engine:

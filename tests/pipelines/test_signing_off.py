@@ -1,4 +1,4 @@
-"""Signatures of project managers, over exactly the lines that they saw."""
+"""Sign-offs of project managers, over exactly the lines that they saw."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_unsigned_projects_block_the_approval(drafted: Engine) -> None:
     billing.approve(drafted, RUN, "ann", NOW)
 
 
-def test_a_signature_given_twice_changes_nothing(drafted: Engine) -> None:
+def test_a_sign_off_given_twice_changes_nothing(drafted: Engine) -> None:
     billing.sign(drafted, RUN, "A", "user2", "", NOW)
     before = events(drafted)
     assert billing.sign(drafted, RUN, "A", "user2", "again", NOW) is False
@@ -65,7 +65,7 @@ def test_staff_signs_for_a_manager_with_a_reason_alone(drafted: Engine) -> None:
     assert billing.sign_offs(drafted, RUN)[0]["reason"] == "he has agreed on the phone"
 
 
-def test_a_signature_is_withdrawn_once(drafted: Engine) -> None:
+def test_a_sign_off_is_withdrawn_once(drafted: Engine) -> None:
     assert billing.withdraw(drafted, RUN, "A", "user2", "", NOW) is False
     billing.sign(drafted, RUN, "A", "user2", "", NOW)
     assert billing.withdraw(drafted, RUN, "A", "user2", "", NOW) is True
@@ -85,7 +85,7 @@ def test_a_signature_is_withdrawn_once(drafted: Engine) -> None:
         ("A", "user3", "user3 cannot sign project A, which is somebody else's: user3 is not of the billing"),
     ],
 )
-def test_what_is_no_signature_is_refused(drafted: Engine, project: str, actor: str, says: str) -> None:
+def test_what_is_no_sign_off_is_refused(drafted: Engine, project: str, actor: str, says: str) -> None:
     for act in (billing.sign, billing.withdraw):
         with pytest.raises(Problem, match=says):
             act(drafted, RUN, project, actor, "why", NOW)
@@ -106,14 +106,14 @@ def test_an_approved_run_is_not_signed(drafted: Engine) -> None:
     billing.approve(drafted, RUN, "ann", NOW)
     with pytest.raises(Problem, match="run 2026-09/1 is approved; only a draft can be signed"):
         billing.sign(drafted, RUN, "A", "user2", "", NOW)
-    with pytest.raises(Problem, match="run 2026-09/1 is approved; only a signature on a draft can be"):
+    with pytest.raises(Problem, match="run 2026-09/1 is approved; only a sign-off on a draft can be"):
         billing.withdraw(drafted, RUN, "A", "user2", "", NOW)
 
 
-# --- What a signature covers -------------------------------------------------------------------------------
+# --- What a sign-off covers -------------------------------------------------------------------------------
 
 
-def test_a_draft_with_the_same_lines_needs_no_new_signature_whatever_their_numbers(drafted: Engine) -> None:
+def test_a_draft_with_the_same_lines_needs_no_new_sign_off_whatever_their_numbers(drafted: Engine) -> None:
     billing.sign(drafted, RUN, "B", "user3", "", NOW)
     use(drafted, session(11, ("2026-09-11 12:00", "2026-09-11 12:30", "input")), received="2026-10-02 13:30")
     on(drafted, 11, "A", at_="2026-09-11 12:00", entry=50, created="2026-10-02 13:30")
@@ -121,7 +121,7 @@ def test_a_draft_with_the_same_lines_needs_no_new_signature_whatever_their_numbe
     assert states(drafted) == {"A": "unsigned", "B": "signed"}
 
 
-def test_a_draft_with_a_changed_line_needs_a_new_signature(drafted: Engine) -> None:
+def test_a_draft_with_a_changed_line_needs_a_new_sign_off(drafted: Engine) -> None:
     billing.sign(drafted, RUN, "A", "user2", "", NOW)
     use(drafted, session(11, ("2026-09-08 12:00", "2026-09-08 12:30", "input")), received="2026-10-02 13:30")
     on(drafted, 11, "A", at_="2026-09-08 12:00", entry=50, created="2026-10-02 13:30")
@@ -133,7 +133,7 @@ def test_a_draft_with_a_changed_line_needs_a_new_signature(drafted: Engine) -> N
     assert states(drafted)["A"] == "signed"
 
 
-def test_a_line_held_since_needs_a_new_signature_and_one_accepted_does_not(drafted: Engine) -> None:
+def test_a_line_held_since_needs_a_new_sign_off_and_one_accepted_does_not(drafted: Engine) -> None:
     billing.sign(drafted, RUN, "A", "user2", "", NOW)
     billing.review(drafted, RUN, 1, "accept", "user2", "fine", NOW)
     assert states(drafted)["A"] == "signed"
@@ -141,14 +141,14 @@ def test_a_line_held_since_needs_a_new_signature_and_one_accepted_does_not(draft
     assert states(drafted)["A"] == "changed"
 
 
-def test_a_project_none_of_whose_lines_is_billed_needs_no_signature(drafted: Engine) -> None:
+def test_a_project_none_of_whose_lines_is_billed_needs_no_sign_off(drafted: Engine) -> None:
     billing.review(drafted, RUN, 3, "writeoff", "user3", "gift", NOW)
     assert states(drafted) == {"A": "unsigned", "B": "not needed"}
     billing.sign(drafted, RUN, "A", "user2", "", NOW)
     billing.approve(waived(drafted), RUN, "ann", NOW)
 
 
-def test_a_project_without_a_manager_needs_no_signature_and_takes_none(drafted: Engine) -> None:
+def test_a_project_without_a_manager_needs_no_sign_off_and_takes_none(drafted: Engine) -> None:
     change(drafted, "UPDATE project SET manager_id = NULL")
     assert states(drafted) == {"A": "not needed", "B": "not needed"}
     with pytest.raises(Problem, match="project A has no manager: nobody has to sign it"):

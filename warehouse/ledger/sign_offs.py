@@ -1,4 +1,4 @@
-"""Signatures of project managers: over exactly the lines that they saw."""
+"""Sign-offs of project managers: over exactly the lines that they saw."""
 
 from __future__ import annotations
 

@@ -135,7 +135,7 @@ def test_what_is_left_of_a_budget_and_the_deadline_are_shown(drafted: Engine) ->
     assert "    disputed lines: 1" in shown
     assert "    to be settled or waived: 1 unassigned" in shown
     assert "    open: 1 over budget, 1 unassigned" in shown
-    assert "    signatures are waited for until 2026-10-02T12:00:00+00:00" in shown
+    assert "    sign-offs are waited for until 2026-10-02T12:00:00+00:00" in shown
 
 
 def test_the_staff_is_shown_and_changed(drafted: Engine) -> None:

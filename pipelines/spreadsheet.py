@@ -38,6 +38,7 @@ from pipelines.spreadsheet_rows import (
     cells_beside,
     row_of_cells,
     widths,
+    with_digits,
 )
 from pipelines.whole_file import whole_file
 from warehouse.errors import Problem
@@ -54,6 +55,7 @@ __all__ = [
     "Spreadsheet",
     "Table",
     "money_format",
+    "with_digits",
     "writable",
     "write_below",
     "write_table",

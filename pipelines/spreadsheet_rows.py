@@ -17,7 +17,7 @@ from xml.sax.saxutils import escape
 import polars as pl
 from openpyxl.utils import get_column_letter
 
-from warehouse.money import HOUR_MS
+from warehouse.money import HOUR_MS, minor_digits
 
 Kind = Literal[
     "text", "prose", "date", "instant", "integer", "hours", "time", "money", "rate", "plain", "formula"
@@ -67,6 +67,13 @@ class Table:
     frame: pl.DataFrame
     totals: pl.DataFrame | None = None
     side: Mapping[int, Mapping[int, Any]] = field(default_factory=dict)
+
+
+def with_digits(frame: pl.DataFrame) -> pl.DataFrame:
+    """Add how many decimals the amounts of each row have, by its `currency`: see `Column`."""
+    known = {code: minor_digits(code) for code in frame["currency"].drop_nulls().unique()}
+    digits = pl.col("currency").replace_strict(known, default=2, return_dtype=pl.Int64)
+    return frame.with_columns(digits=digits)
 
 
 class Look(NamedTuple):

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import polars as pl
 
-from pipelines.spreadsheet import Column, Spreadsheet, Table, writable, write_below, write_table
+from pipelines.spreadsheet import Column, Spreadsheet, Table, with_digits, writable, write_below, write_table
 from pipelines.statements import Statement
 from pipelines.workbook_words import UNIT_WORDS
-from warehouse.money import minor_digits
 
 _PLACE = (
     Column("Project", "project", "text", 12),
@@ -107,7 +106,7 @@ def _tables(statement: Statement) -> Iterator[Table]:
 
 
 def _totals(statement: Statement) -> Table:
-    frame = _with_digits(statement.totals.with_columns(_hours(statement, "hours")))
+    frame = with_digits(statement.totals.with_columns(_hours(statement, "hours")))
     sums = frame.group_by("currency", maintain_order=True).agg(
         pl.col("hours", "charges_minor", "adjustments_minor", "amount_minor").sum(),
         pl.col("digits").first(),
@@ -118,13 +117,13 @@ def _totals(statement: Statement) -> Table:
 
 def _projects(statement: Statement) -> Table:
     frame = statement.projects.with_columns(_hours(statement, "hours"))
-    return Table("Projects", "By project", "Hours and amounts of each", PROJECTS, _with_digits(frame))
+    return Table("Projects", "By project", "Hours and amounts of each", PROJECTS, with_digits(frame))
 
 
 def shown(statement: Statement, lines: pl.DataFrame) -> pl.DataFrame:
     """Add to lines what their sheet shows."""
     units = pl.col("unit").replace_strict(UNIT_WORDS, default=pl.col("unit"), return_dtype=pl.String)
-    return _with_digits(lines.with_columns(_hours(statement, "quantity"), unit=units))
+    return with_digits(lines.with_columns(_hours(statement, "quantity"), unit=units))
 
 
 def _hours(statement: Statement, column: str) -> pl.Expr:
@@ -132,8 +131,3 @@ def _hours(statement: Statement, column: str) -> pl.Expr:
     per_hour = statement.quantum_per_hour
     quantity = pl.col(column)
     return (quantity if per_hour == 1000 else quantity / per_hour).alias("hours")
-
-
-def _with_digits(frame: pl.DataFrame) -> pl.DataFrame:
-    known = {code: minor_digits(code) for code in frame["currency"].unique()}
-    return frame.with_columns(digits=pl.col("currency").replace_strict(known, return_dtype=pl.Int64))

@@ -12,7 +12,7 @@ from openpyxl.utils import get_column_letter
 from pipelines.book import Book
 from pipelines.spreadsheet import FIRST_ROW, Cell, Column, Kind, Sheet, Spreadsheet, Table, money_format
 from pipelines.workbook_columns import CHARGES, SESSIONS, SUMMARY
-from pipelines.workbook_sheets import amounts_in_words, sums
+from pipelines.workbook_sheets import amounts_in_words, dealt_with, exceptions, sums
 from pipelines.workbook_words import KIND_WORDS
 from warehouse.metrics.tie_out import SIGNS
 from warehouse.money import HOUR_MS, minor_digits
@@ -128,10 +128,11 @@ def _completeness(book: Book) -> Iterator[Fact]:
     )
     found = ", ".join(f"{count} {KIND_WORDS.get(kind, kind)}" for kind, count in totals["exceptions"].items())
     yield "Exceptions at the draft", found or "none", "text"
-    dealt = dict(book.exceptions.group_by("settlement").len().iter_rows())
-    settled, waived = dealt.get("settled", 0), dealt.get("waived", 0)
-    told = f"{settled} settled, {waived} waived, {dealt.get(None, 0)} open"
-    yield "Exceptions by now", told if book.exceptions.height else "none", "text"
+    yield (
+        "Exceptions by now",
+        dealt_with(exceptions(book).frame) if book.exceptions.height else "none",
+        "text",
+    )
 
 
 def _percent(share: float | None) -> str:

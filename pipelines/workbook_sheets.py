@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import polars as pl
 
 from pipelines.book import Book
-from pipelines.spreadsheet import FIRST_ROW, HEADER_ROW, Column, Table
+from pipelines.settling import kind_of
+from pipelines.spreadsheet import FIRST_ROW, HEADER_ROW, Column, Table, with_digits
 from pipelines.workbook_columns import (
     ADJUSTMENTS,
     AUDIT,
@@ -21,12 +21,12 @@ from pipelines.workbook_columns import (
     EXCEPTIONS,
     HELD,
     NON_CHARGEABLE,
-    RATES,
     SESSIONS,
     SUMMARY,
 )
+from pipelines.workbook_rates import rates
 from pipelines.workbook_words import KIND_WORDS, LINE_WORDS, MEANINGS, UNIT_WORDS
-from warehouse.money import HOUR_MS, format_minor, format_rate, minor_digits
+from warehouse.money import format_minor
 from warehouse.periods import INSTANT
 
 KINDS_MS = ("active_ms", "pause_ms", "buffer_ms")
@@ -47,17 +47,10 @@ def _quantity(book: Book, quantity: pl.Expr) -> pl.Expr:
     return quantity if per_hour == 1000 else quantity / per_hour
 
 
-def _with_digits(frame: pl.DataFrame) -> pl.DataFrame:
-    """Add how many decimals the amounts of each row have."""
-    known = {code: minor_digits(code) for code in frame["currency"].drop_nulls().unique()}
-    digits = pl.col("currency").replace_strict(known, default=2, return_dtype=pl.Int64)
-    return frame.with_columns(digits=digits)
-
-
 def _shown_lines(book: Book, lines: pl.DataFrame) -> pl.DataFrame:
     """Add to lines what their sheets show."""
     words = pl.col("kind").replace_strict(LINE_WORDS, default=None, return_dtype=pl.String)
-    return _with_digits(lines).with_columns(
+    return with_digits(lines).with_columns(
         unit=pl.col("unit").replace_strict(UNIT_WORDS, default=pl.col("unit"), return_dtype=pl.String),
         raw_ms=pl.sum_horizontal(KINDS_MS),
         hours=_quantity(book, pl.col("quantity")),
@@ -125,8 +118,8 @@ def summary(book: Book) -> Table:
         f"Billed for {book.run.period}: {amounts_in_words(sums(book.billed()))}",
         _basis(book),
         [*SUMMARY, *_cost(book.billed())],
-        _with_digits(rows),
-        _with_digits(totals.with_columns(*nothing, payer=pl.format("Total {}", "currency"))),
+        with_digits(rows),
+        with_digits(totals.with_columns(*nothing, payer=pl.format("Total {}", "currency"))),
         _largest_projects(book),
     )
 
@@ -204,26 +197,50 @@ def _local(frame: pl.DataFrame, column: str) -> pl.Expr:
 def exceptions(book: Book) -> Table:
     """One row per thing that somebody has to look at."""
     plain = pl.col("kind").str.replace_all("_", " ")
+    kinds = {kind: kind_of(kind) for kind in book.exceptions["kind"].unique()}
+    informs = [kind for kind, found in kinds.items() if not found.blocks]
     frame = book.exceptions.with_columns(
         what=pl.col("kind").replace_strict(KIND_WORDS, default=plain, return_dtype=pl.String),
-        settlement=pl.col("settlement").fill_null("open"),
+        settlement=pl.coalesce(
+            "settlement", pl.when(pl.col("kind").is_in(informs)).then(pl.lit(INFORMS))
+        ).fill_null("open"),
+        settlement_reason=pl.coalesce(
+            "settlement_reason",
+            pl.col("kind").replace_strict(
+                {kind: found.why for kind, found in kinds.items()}, default=None, return_dtype=pl.String
+            ),
+        ),
         settled=pl.col("settled_ms").cast(INSTANT),
     )
-    open_ = frame.filter(pl.col("settlement") == "open").height
     return Table(
         "Exceptions",
-        f"{frame.height:,} exceptions, {open_:,} of them neither settled nor waived",
+        f"{frame.height:,} exceptions" + (f": {dealt_with(frame)}" if frame.height else ""),
         "Time that is on no line, what came late, and what else deserves a look; nothing is dropped silently",
         EXCEPTIONS,
         frame,
     )
 
 
+INFORMS = "informs"
+"""In the place of a settlement: of what keeps no run from being approved."""
+
+
+def dealt_with(exceptions: pl.DataFrame) -> str:
+    """Count how the rows of the sheet were dealt with."""
+    counts = dict(exceptions.group_by("settlement").len().iter_rows())
+    return ", ".join(
+        f"{counts.get(state, 0):,} {words}"
+        for state, words in (
+            ("settled", "settled"), ("waived", "waived"), ("open", "open"), (INFORMS, "that only inform"),
+        )
+    )  # fmt: skip
+
+
 def adjustments(book: Book) -> Table:
     """One row per line that corrects a closed period."""
     lines = book.lines.filter("is_correction")
     is_reversal = pl.col("kind") == "reversal"
-    frame = _with_digits(lines).with_columns(
+    frame = with_digits(lines).with_columns(
         period_billed=pl.lit(book.run.period),
         reversed_hours=pl.when(is_reversal).then(_quantity(book, pl.col("quantity"))),
         reversed_minor=pl.when(is_reversal).then("amount_minor"),
@@ -276,7 +293,7 @@ def budgets(book: Book) -> Table | None:
         return None
     names = {number: known["name"] for number, known in book.words["projects"].items()}
     percent = come_to * 100 // pl.col("agreed_minor")
-    frame = _with_digits(rows).with_columns(
+    frame = with_digits(rows).with_columns(
         project_name=pl.col("project").replace_strict(names, return_dtype=pl.String),
         used=pl.when(pl.col("agreed_minor") > 0).then(pl.format("{} %", percent)),
         state=pl.when(pl.col("left_minor") < 0).then(pl.lit("over")).otherwise(pl.lit("within")),
@@ -285,66 +302,6 @@ def budgets(book: Book) -> Table | None:
         "Budgets", "Budgets", "Over the life of each project, closed runs before this one included", BUDGETS,
         frame,
     )  # fmt: skip
-
-
-# --- Rates -------------------------------------------------------------------------------------------------
-
-
-def rates(book: Book) -> Table:
-    """One row per rate version that a line of the run uses."""
-    used = book.lines.group_by("rate_id").agg(pl.len().cast(pl.Int64).alias("lines"))
-    words = book.words["applications"]
-    name = pl.col("application").replace_strict(words, default=pl.col("application"), return_dtype=pl.String)
-    frame = book.rates.join(used, on="rate_id", how="left", maintain_order="left").with_columns(
-        rate_id=pl.col("rate_id").cast(pl.String),
-        application=pl.coalesce(name, pl.lit("any")),
-        scope=_scope(book),
-        increment=pl.col("increment_ms") / 60_000,
-        minimum=pl.when(pl.col("minimum_ms") > 0).then(pl.col("minimum_ms") / 60_000),
-        tiers=pl.Series([_tiers(row) for row in book.rates.iter_rows(named=True)], dtype=pl.String),
-    )
-    return Table(
-        "Rates used",
-        f"{frame.height:,} rate versions used",
-        "As they were at the draft. The most special rate valid on the day counts; a rate version that a "
-        "closed run used is frozen",
-        RATES,
-        _with_digits(frame),
-    )
-
-
-def _scope(book: Book) -> pl.Expr:
-    """Say of whom and what a rate is."""
-    people = dict(book.lines.select("person_id", "person").unique().iter_rows())
-    person = pl.col("person_id").replace_strict(people, default="one person", return_dtype=pl.String)
-    scope = pl.concat_str(
-        pl.format("office {}", "office"),
-        pl.format("project {}", "project"),
-        pl.when(pl.col("person_id").is_not_null()).then(person),
-        separator=", ",
-        ignore_nulls=True,
-    )
-    return pl.when(scope != "").then(scope).otherwise(pl.lit("everybody"))
-
-
-def _tiers(rate: Mapping[str, Any]) -> str | None:
-    """Say in words what a rate has beside its price of an hour."""
-    return "; ".join(_tier_words(rate)) or None
-
-
-def _tier_words(rate: Mapping[str, Any]) -> Iterator[str]:
-    if rate["free_ms"]:
-        yield f"the first {_hours(rate['free_ms'])} free"
-    if rate["package_ms"]:
-        yield f"in packages of {_hours(rate['package_ms'])}"
-    tiers = json.loads(rate["tiers"] or "[]")
-    if tiers:
-        steps = ", ".join(f"{format_rate(price, rate['currency'])} from {_hours(ms)}" for ms, price in tiers)
-        yield f"{rate['tier_kind']}: {steps}"
-
-
-def _hours(milliseconds: int) -> str:
-    return f"{milliseconds / HOUR_MS:,.3f}".rstrip("0").rstrip(".") + " h"
 
 
 # --- Words and events --------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ KIND_WORDS = {
     "unassigned": "no project",
     "invalid_project": "invalid project",
     "closed_project": "closed project",
+    "invalid_field": "invalid field",
     "not_a_member": "not a member",
     "no_account": "nobody's account",
     "no_rate": "no rate",
@@ -52,6 +53,7 @@ MEANINGS = {
     "it was and booked again as it is, at the rates of the period of use.",
     "held, written off": "Lines that review kept back: in the ledger, not in the billed total, not exported.",
     "settled, waived": "An exception whose cause is dealt with; one that is accepted as it is, for a reason.",
+    "open, informs": "An exception that nobody has dealt with; one that keeps no run from being approved.",
     "showback": "A run that is shown to its payers and neither billed nor exported.",
     "import": "What the accounting target gets, column by column, as plain values.",
     "digest, head": "A fingerprint (SHA-256) of a row and of the one before it; the last one is the head. "

@@ -146,6 +146,8 @@ def test_budgets_stand_under_the_summary_as_a_table_of_their_own(book: openpyxl.
 def test_exceptions_say_who_settled_or_waived_them_and_why(book: openpyxl.Workbook) -> None:
     told = {row["What"]: row for row in rows(book, "Exceptions")}
     assert set(told) >= {"no project", "over the budget", "over the limit"}
+    assert (told["over the budget"]["Settlement"], told["over the budget"]["Settled by"]) == ("informs", None)
+    assert told["over the budget"]["Why"] == "a budget is a plan: its owner is told"
     row = told["over the limit"]
     assert (row["Settlement"], row["Settled by"], row["Why"]) == ("waived", "ben", "known")
     assert row["Settled at (UTC)"].isoformat() == "2026-10-02T12:00:00"
@@ -164,7 +166,7 @@ def test_the_run_tells_signatures_settlements_and_own_cost(book: openpyxl.Workbo
     assert told["Projects signed by their managers"] == "1 of 2 billed ones"
     assert told["Project A"] == "signed by user2, 2026-10-02 12:00 UTC"
     assert told["Own cost of the billed hours, where known"] == "80.00 EUR"
-    assert told["Exceptions by now"] == "0 settled, 2 waived, 2 open"
+    assert told["Exceptions by now"] == "0 settled, 2 waived, 0 open, 2 that only inform"
     assert told["Rate card: rate versions used"] == 2
 
 

@@ -73,9 +73,8 @@ def note(connection: Connection, run: Run) -> None:
     What still holds to the cent keeps its number and its waiver; a waiver is of the amount that was seen.
     """
     now = list(_beyond(_spent(connection, run)))
-    stored = [row for row in ledger.exceptions_in(connection, run.id) if row.kind in KINDS]
-    ledger.remove_exceptions(connection, [row.id for row in stored if (row.kind, row.detail) not in now])
-    known = {(row.kind, row.detail) for row in stored}
+    known = ledger.exceptions_of_kinds(connection, run.id, KINDS)
+    ledger.remove_exceptions(connection, [number for told, number in known.items() if told not in now])
     ledger.add_exceptions(connection, run.id, [told for told in now if told not in known])
 
 

@@ -56,6 +56,7 @@ from warehouse.ledger.settlements import (
     Settlement,
     add_exceptions,
     exceptions_in,
+    exceptions_of_kinds,
     remove_exceptions,
     settle_exceptions,
 )
@@ -90,6 +91,7 @@ __all__ = [
     "entered_since",
     "exceptions_in",
     "exceptions_of",
+    "exceptions_of_kinds",
     "find_run",
     "head",
     "late",

@@ -59,6 +59,16 @@ def exceptions_in(connection: Connection, run_id: int) -> list[Exceptional]:
     ]
 
 
+def exceptions_of_kinds(
+    connection: Connection, run_id: int, kinds: Collection[str]
+) -> dict[tuple[str, str], int]:
+    """Return the ids of a run's exceptions of some kinds, each by its kind and detail."""
+    query = sa.select(_exception.c.kind, _exception.c.detail, _exception.c.id).where(
+        (_exception.c.billing_run_id == run_id) & _exception.c.kind.in_(list(kinds))
+    )
+    return {(kind, detail): number for kind, detail, number in connection.execute(query)}
+
+
 def settle_exceptions(connection: Connection, settlements: Sequence[tuple[int, Settlement]]) -> None:
     """Write how exceptions were dealt with, by their ids."""
     rows = [{"which": number, **settlement._asdict()} for number, settlement in settlements]

@@ -816,7 +816,8 @@ charge_line = Table(  # one row per run, local day, person, application, project
     _int("amount_minor"),
     _text("tax_code", null=True),
     _int("session_count"),
-    Column("original_line_id", Id, ForeignKey("charge_line.id"), nullable=True),
+    # Whoever takes a draft's lines away asks for each of them whether another one corrects it.
+    Column("original_line_id", Id, ForeignKey("charge_line.id"), nullable=True, index=True),
     _ref("fiscal_period"),  # the period incurred
     _text("note", null=True),
     _text("digest", null=True),  # chained at close

@@ -65,6 +65,7 @@ def _add_columns() -> None:
     for table, columns in added.items():
         for column in columns:
             op.add_column(table, column)
+    op.create_index(op.f("ix_charge_line_original_line_id"), "charge_line", ["original_line_id"])
     # Alembic would add the reference as a constraint of its own, which SQLite cannot.
     op.execute(
         "ALTER TABLE project ADD COLUMN manager_id"

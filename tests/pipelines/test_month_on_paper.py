@@ -124,8 +124,8 @@ def figures(lines: pl.DataFrame) -> list[Line]:
     codes = pl.concat_str("project", "phase", "task", separator="/", ignore_nulls=True)
     shown = lines.select(
         pl.col("day").dt.to_string("%m-%d"), pl.col("person_id").replace_strict(names), "application",
-        "office", codes, "rate_id", "active_ms", "pause_ms", "buffer_ms", "quantity", "rate_scaled", "amount_minor",
-        "currency",
+        "office", codes, "rate_id", "active_ms", "pause_ms", "buffer_ms", "quantity", "rate_scaled",
+        "amount_minor", "currency",
     )  # fmt: skip
     return shown.rows()
 

@@ -1,9 +1,9 @@
 """October 2026 of five people, on one sheet of paper: `month_on_paper.csv`, and all that prices it.
 
 A row is a session: where it began on the wall's clock, and what happened then, in minutes and seconds: i
-input, g a gap with the focus, b in the background, l locked, d disconnected, s asleep, h held, u nobody watched.
-`A | +20:00 B/01` is project A from its start, and phase 01 of B from 20 minutes later on. A session is
-received at its end unless the sheet says otherwise.
+input, g a gap with the focus, b in the background, l locked, d disconnected, s asleep, h held, u nobody
+watched. `A | +20:00 B/01` is project A from its start, and phase 01 of B from 20 minutes later on. A session
+is received at its end unless the sheet says otherwise.
 """
 
 from __future__ import annotations

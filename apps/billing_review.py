@@ -64,7 +64,7 @@ class Desk:
         )
         self.to = forms.text("To project / phase / task")
         self.why_run = forms.text("Reason")
-        self.rows = [self._exceptions(), self._signatures(), forms.row(self.only), self._line_acts()]
+        self.rows = [self._exceptions(), self._sign_offs(), forms.row(self.only), self._line_acts()]
         for widget in (self.run, self.only):
             widget.observe(self._chosen, names="value")
 
@@ -149,7 +149,7 @@ class Desk:
         )
 
     def sign_with(self, act: Any) -> Callable[[str, int], object]:
-        """Sign the chosen project, or withdraw its signature."""
+        """Sign the chosen project, or withdraw its sign-off."""
         return lambda run, now: act(
             self.engine, run, self.project.value, self.account, self.why_project.value, now
         )
@@ -235,10 +235,10 @@ class Desk:
         buttons = (forms.button("Settle", settle), forms.button("Waive", waive))
         return forms.row(self.kind, self.why_kind, *buttons)
 
-    def _signatures(self) -> ipywidgets.Widget:
-        sign = self.do("The project is signed.", self.sign_with(billing.sign))
-        withdraw = self.do("The signature is taken back.", self.sign_with(billing.withdraw))
-        buttons = (forms.button("Sign", sign), forms.button("Take back", withdraw))
+    def _sign_offs(self) -> ipywidgets.Widget:
+        sign = self.do("The project is signed off.", self.sign_with(billing.sign))
+        withdraw = self.do("The sign-off is taken back.", self.sign_with(billing.withdraw))
+        buttons = (forms.button("Sign off", sign), forms.button("Take back", withdraw))
         return forms.row(self.project, self.why_project, *buttons)
 
     def _line_acts(self) -> ipywidgets.Widget:

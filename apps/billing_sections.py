@@ -30,7 +30,7 @@ PROJECTS = [
     Column("label", "Project"),
     Column("amount", "To be billed", "code"),
     Column("lines", "Lines", "count"),
-    Column("signature", "Signature"),
+    Column("sign_off", "Sign-off"),
     Column("limit_left", "Left to the limit", "code"),
 ]
 LINES = [
@@ -121,7 +121,7 @@ def _waits(found: RunReview) -> Markup:
     waits += [f"{len(facts[name]):,} lines {what}" for name, what in WAITING if facts[name]]
     unsigned = found.projects.filter(pl.col("state").is_in(["unsigned", "changed", "withdrawn"]))
     waits += (
-        [f"projects without a signature: {', '.join(unsigned['project'].head(8))}"] if unsigned.height else []
+        [f"projects without a sign-off: {', '.join(unsigned['project'].head(8))}"] if unsigned.height else []
     )
     if not waits:
         return page.words("Nothing keeps this run from being approved by somebody who did not prepare it.")
@@ -180,9 +180,9 @@ def exceptions(found: RunReview) -> Markup:
 
 def projects(found: RunReview) -> Markup:
     """Return the projects: first those that wait or have a limit, the others behind a click."""
-    signature = pl.when(pl.col("by").is_null()).then("state").otherwise(pl.format("{} ({})", "state", "by"))
+    sign_off = pl.when(pl.col("by").is_null()).then("state").otherwise(pl.format("{} ({})", "state", "by"))
     rows = found.projects.with_columns(
-        label=pl.concat_str("project", "name", separator=" ", ignore_nulls=True), signature=signature
+        label=pl.concat_str("project", "name", separator=" ", ignore_nulls=True), sign_off=sign_off
     )
     is_first = (pl.col("state") != "not needed") | pl.col("limit_left").is_not_null()
     first, rest = rows.filter(is_first), rows.filter(~is_first)
@@ -190,7 +190,7 @@ def projects(found: RunReview) -> Markup:
     if rest.height:
         parts.append(
             page.more(
-                f"{rest.height:,} projects need no signature and have no limit",
+                f"{rest.height:,} projects need no sign-off and have no limit",
                 page.table(rest, PROJECTS, cards=True),
             )
         )

@@ -152,10 +152,10 @@ def settle_and_sign(page: Page, line: str) -> None:
     page.get_by_role("heading", name=f"Line {line}: where it comes from").wait_for()
     page.get_by_role("button", name="Do it").click()
     says(page, "Done.")
-    row_of(page, "Sign").get_by_label("Project").select_option("A")
-    fill(row_of(page, "Sign"), Reason="the manager is away")
-    page.get_by_role("button", name="Sign", exact=True).click()
-    says(page, "The project is signed.")
+    row_of(page, "Sign off").get_by_label("Project").select_option("A")
+    fill(row_of(page, "Sign off"), Reason="the manager is away")
+    page.get_by_role("button", name="Sign off", exact=True).click()
+    says(page, "The project is signed off.")
 
 
 def close(page: Page, run: str, book: Path) -> None:

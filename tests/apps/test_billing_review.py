@@ -68,7 +68,7 @@ def test_it_opens_with_the_run_that_waits_and_says_for_what(drafted: Engine) -> 
     )
     assert desk.run.value == "2026-09/1"
     assert "<li>1 unassigned: settle or waive with a reason</li>" in desk.top.value
-    assert "<li>projects without a signature: A</li>" in desk.top.value
+    assert "<li>projects without a sign-off: A</li>" in desk.top.value
     assert desk.kind.options == (("unassigned", "unassigned"),)
     assert "3 lines" in desk.parts["lines"].value
     assert "Of 4.0 hours of run time in period 2026-09" in desk.parts["tie_out"].value
@@ -79,7 +79,7 @@ def test_a_run_goes_from_its_exceptions_to_its_close(drafted: Engine) -> None:
     desk.why_kind.value, desk.why_project.value = "agreed", "for the manager, who is away"
 
     assert "1 exceptions of 2026-09/1 are waived." in press(desk, "Waive")
-    assert "The project is signed." in press(desk, "Sign")
+    assert "The project is signed off." in press(desk, "Sign off")
     assert "Nothing keeps this run from being approved" in desk.top.value
     assert "2026-09/1 is approved." in press(desk, "Approve")
     assert "2026-09/1 is closed." in press(desk, "Close for good")
@@ -163,11 +163,11 @@ def test_a_manager_sees_and_signs_own_projects_alone(drafted: Engine) -> None:
     assert desk.only.options == (("all projects", ""), ("A", "A"))
     assert "Project B" not in desk.parts["lines"].value + desk.parts["projects"].value
     assert desk.parts["exceptions"] not in desk.widgets()
-    assert "The project is signed." in press(desk, "Sign")
+    assert "The project is signed off." in press(desk, "Sign off")
     # What a browser sends decides nothing.
     desk.project.options = (("B", "B"),)
     desk.project.value = "B"
-    assert "user1 cannot sign" in press(desk, "Sign")
+    assert "user1 cannot sign" in press(desk, "Sign off")
 
 
 def test_whoever_manages_nothing_is_told_whose_page_it_is(

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from glob import escape
 from pathlib import Path
 from tempfile import mkstemp
 
 from warehouse.errors import Problem
 
+SUFFIX = ".draft"
+
+DEAD_AFTER_S = 3_600
+"""A draft that was last written to so long ago is of a process that was killed: none takes as long."""
+
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
     """Give the path of a draft beside the wanted file, and rename it when all is written.
+
+    A killed process leaves its draft; whoever writes the same file more than `DEAD_AFTER_S` later removes it.
 
     Raises
     ------
@@ -36,13 +45,22 @@ def _draft(path: Path) -> Path:
     if path.is_dir():
         raise Problem(f"{path} is a folder", "name a file")
     try:
-        descriptor, name = mkstemp(dir=path.absolute().parent, prefix=f".{path.name}.")
+        descriptor, name = mkstemp(dir=path.absolute().parent, prefix=f".{path.name}.", suffix=SUFFIX)
     except OSError as error:
         raise _refused(path, error) from error
     os.close(descriptor)
+    _remove_dead(path)
     draft = Path(name)
     draft.chmod(0o600)  # it holds names and amounts
     return draft
+
+
+def _remove_dead(path: Path) -> None:
+    before = time.time() - DEAD_AFTER_S
+    for draft in path.absolute().parent.glob(f".{escape(path.name)}.*{SUFFIX}"):
+        with suppress(OSError):  # somebody else's, or removed just now
+            if draft.stat().st_mtime < before:
+                draft.unlink()
 
 
 def _refused(path: Path, error: OSError) -> Problem:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
 
 import pytest
@@ -37,3 +39,17 @@ def test_a_folder_or_an_absent_one_is_refused_by_name(tmp_path: Path) -> None:
         pass
     with pytest.raises(Problem, match=r"absent/x cannot be written"), whole_file(tmp_path / "absent" / "x"):
         pass
+
+
+def test_the_draft_of_a_killed_process_is_removed_and_that_of_one_at_work_is_not(tmp_path: Path) -> None:
+    path, old = tmp_path / "out[1].csv", time.time() - 3_700
+    dead, alive, other = (
+        tmp_path / name for name in (".out[1].csv.a1.draft", ".out[1].csv.b2.draft", ".out1.csv.c3.draft")
+    )
+    for draft in (dead, alive, other):
+        draft.write_text("half")
+    for draft in (dead, other):
+        os.utime(draft, (old, old))
+    with whole_file(path) as draft:
+        draft.write_text("whole")
+    assert sorted(tmp_path.iterdir()) == sorted([path, alive, other])

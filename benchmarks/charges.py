@@ -46,6 +46,8 @@ def sessions() -> pl.DataFrame:
         application=words(person, APPLICATIONS),
         office=words(person, OFFICES),
         zone=words(person, ZONES),
+        department=pl.lit(None, pl.String),
+        cost_center=pl.lit(None, pl.String),
         started=(PERIOD_START_MS + DAY_MS + slot + shift).cast(INSTANT),
     ).with_columns(ended=pl.col("started") + pl.duration(minutes=SEGMENTS // SESSIONS + 1))
 
@@ -94,7 +96,7 @@ def tariff() -> Tariff:
     none = pl.lit(None, pl.Date)
     projects = pl.select(project=pl.format("P{}", pl.int_range(PROJECTS))).with_columns(
         currency=pl.lit("EUR"), tax_code=pl.lit("V19"), chargeable=pl.lit(True), opened_on=none,
-        closed_on=none,
+        closed_on=none, kind=pl.lit("project"), cost_center=pl.lit(None, pl.String),
     )  # fmt: skip
     phases = projects.clear().select("project", "chargeable", "opened_on", "closed_on", phase=pl.lit(""))
     tasks = projects.clear().select("project", phase=pl.lit(""), task=pl.lit(""))
@@ -106,6 +108,11 @@ def tariff() -> Tariff:
         person_id=pl.lit(None, pl.Int64), project=pl.lit(None, pl.String), currency=pl.lit("EUR"),
         rate_scaled=pl.col("rate_id") * 100_000, valid_from=pl.lit(date(2026, 1, 1)), valid_to=none,
         increment_ms=pl.lit(360_000, pl.Int64), direction=pl.lit("up"), level=pl.lit("line"),
+        minimum_ms=pl.lit(0, pl.Int64), free_ms=pl.lit(0, pl.Int64), tiers=pl.lit("[]"),
+        tier_kind=pl.lit(None, pl.String),
+        **dict.fromkeys(
+            ("cost_rate_scaled", "daily_cap_minor", "monthly_cap_minor", "package_ms"), pl.lit(None, pl.Int64)
+        ),
     )  # fmt: skip
     return Tariff(projects, phases, tasks, rates)
 
@@ -133,7 +140,11 @@ def main() -> None:
     print(f"ratio {ours / bare:.1f}")
 
 
-PLACEMENTS = {"person_id": pl.Int64, "office": pl.String, "zone": pl.String, "valid_from": pl.Date}
+PLACEMENTS = {
+    "person_id": pl.Int64,
+    **dict.fromkeys(("office", "department", "cost_center", "zone"), pl.String),
+    "valid_from": pl.Date,
+}
 
 if __name__ == "__main__":
     main()

@@ -28,7 +28,9 @@ def close(engine: Engine, period: str, now_ms: int) -> str:
     return run
 
 
-def worked(engine: Engine, number: int, day: str, minutes: int, project: str = "A", *, late: str = "") -> None:
+def worked(
+    engine: Engine, number: int, day: str, minutes: int, project: str = "A", *, late: str = ""
+) -> None:
     use(engine, hour(number, day, minutes=minutes), received=late or None)
     on(engine, number, project, at_=f"{day} 09:00", created=late or None)
 

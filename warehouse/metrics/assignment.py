@@ -8,7 +8,7 @@ import polars as pl
 
 from warehouse.errors import Problem
 from warehouse.metrics.quantities import KINDS_MS
-from warehouse.metrics.scopes import fitting
+from warehouse.metrics.scopes import eras, fitting
 from warehouse.metrics.tariff import Tariff, Terms
 from warehouse.projects import Codes, Master, entered_fields
 
@@ -139,10 +139,15 @@ def judged(places: pl.DataFrame, tariff: Tariff) -> pl.DataFrame:
     """
     projects = tariff.projects.select("project", "currency", "tax_code")
     listed = tariff.members["project"].unique()
-    # Whose time it is matters to the projects alone that have members: the others are judged once a day.
+    # Whose time it is matters to the projects alone that have members, and the day as far as any has an edge.
     member = pl.when(pl.col("project").is_in(listed.implode())).then("person_id")
-    known = places.rename({"reason": "lacking"}).with_columns(member=member)
-    keys = [*CODES, "day", "member"]
+    masters = (tariff.projects, tariff.phases)
+    edges = [rows[name] for rows in masters for name in ("opened_on", "closed_on")]
+    first = eras(places["day"], *edges, tariff.members["valid_from"], tariff.members["valid_to"])
+    known = places.rename({"reason": "lacking"}).with_columns(
+        member=member, era=pl.col("day").replace_strict(first, return_dtype=pl.Date)
+    )
+    keys = [*CODES, "era", "member"]
     found = known.join(_verdicts(known.select(keys), tariff), on=keys, how="left", nulls_equal=True)
     no_account, unassigned = pl.col("lacking").is_not_null(), pl.col("project").is_null()
     unfit = pl.col("fault").is_null() & pl.col("unfit").is_not_null()
@@ -153,11 +158,11 @@ def judged(places: pl.DataFrame, tariff: Tariff) -> pl.DataFrame:
         reason=pl.when(no_account).then("lacking")
         .when(unassigned).then(pl.lit("no project was set")).when(unfit).then("unfit").otherwise("reason"),
         chargeable=pl.col("chargeable").fill_null(value=False) & ~unfit,
-    ).drop("lacking", "member", "unfit")  # fmt: skip
+    ).drop("lacking", "member", "unfit", "era")  # fmt: skip
 
 
 def _verdicts(places: pl.DataFrame, tariff: Tariff) -> pl.DataFrame:
-    """Judge each set of codes once per day, and per person where it matters."""
+    """Judge each set of codes once per era, and per person where it matters."""
     master = Master.of(tariff.projects, tariff.phases, tariff.tasks, tariff.members)
     wanted = places.drop_nulls("project").unique()
     verdicts = [

@@ -34,7 +34,8 @@ def lines(charged: pl.DataFrame, quantum_per_hour: int) -> pl.DataFrame:
         Lines of kind cap, unit each, of a negative quantity; dated their day, or the last day on which their
         codes were used.
     """
-    ordered = charged.filter("chargeable").sort("day", "office")
+    is_capped = pl.any_horizontal(pl.col("daily_cap_minor", "monthly_cap_minor").is_not_null())
+    ordered = charged.filter(is_capped).sort("day", "office")
     by_day = _excess(ordered.filter(pl.col("kind") == "usage"), "daily_cap_minor", (*ACCOUNT, "day"))
     taken = by_day.with_columns(amount_minor=-pl.col("part"))
     whole = ("amount_minor", "monthly_cap_minor", "day", "office", *ACCOUNT, *CODES, *_KEPT)

@@ -20,6 +20,7 @@ from warehouse.metrics.pricing import KINDS_MS, WORK_KEYS
 from warehouse.metrics.project_layer import in_force, lanes
 from warehouse.metrics.states import Policy, Rule
 from warehouse.metrics.tariff import Tariff, Terms
+from warehouse.metrics.tracing import Trace
 from warehouse.money import HOUR_MS
 from warehouse.periods import INSTANT
 
@@ -334,6 +335,7 @@ def rate_work(worked: pl.DataFrame, tariff: Tariff, terms: Terms) -> Rated:
     Problem
         Two rates or presets collide, or whom to charge is unknown.
     """
+    worked = worked if worked["session"].is_sorted() else worked.sort("session")
     # All that follows depends on the place alone: sessions come in again where a rate rounds them.
     places = worked.with_row_index("row").group_by(PLACE_KEYS).agg(pl.col(KINDS_MS).sum(), pl.col("row"))
     judged = assignment.judged(assignment.assigned(places, tariff, terms), tariff)
@@ -341,11 +343,9 @@ def rate_work(worked: pl.DataFrame, tariff: Tariff, terms: Terms) -> Rated:
     is_free = ~pl.col("chargeable")
     is_line = pl.col("fault").is_null() & (is_free | pl.col("rate_id").is_not_null())
     lines = _lines_of(priced.filter(is_line))
-    sessions = _sessions_of(lines, worked)
-    made = pricing.lines(
-        lines.drop("row").with_columns(session_count=_counted(lines, sessions)),
-        sessions, tariff.rates, terms.quantum_per_hour,
-    )  # fmt: skip
+    trace = Trace(worked.select("session", *KINDS_MS), lines["row"], lines["count"] > 1)
+    counted = lines.drop("row", "count").with_columns(session_count=trace.counts())
+    made = pricing.lines(counted, trace, tariff.rates, terms.quantum_per_hour)
     notices = pl.concat([assignment.notices(priced.filter(is_line)), made.notices])
     return Rated(made.lines, made.shares, notices, _unbilled(priced.filter(~is_line), worked))
 
@@ -353,26 +353,13 @@ def rate_work(worked: pl.DataFrame, tariff: Tariff, terms: Terms) -> Rated:
 def _lines_of(places: pl.DataFrame) -> pl.DataFrame:
     """Put places together that are charged alike: one row per `LINE_KEYS`, numbered by `place`."""
     kept = ("currency", "tax_code", "chargeable", "rate_currency", "conversion_scaled")
-    grouped = places.group_by(pricing.LINE_KEYS, maintain_order=True).agg(
-        pl.col(KINDS_MS).sum(), pl.col(kept).first(), pl.col("row").explode()
-    )
-    return grouped.with_columns(place=pl.int_range(pl.len(), dtype=pl.Int64))
-
-
-def _sessions_of(lines: pl.DataFrame, worked: pl.DataFrame) -> pl.DataFrame:
-    """List what lines are made of: place, session, the columns of `KINDS_MS`."""
-    rows = lines.select("place", "row").explode("row").drop_nulls("row")
-    mine = worked.select("session", *KINDS_MS)[rows["row"]].with_columns(rows["place"])
-    return mine.group_by("place", "session").agg(pl.col(KINDS_MS).sum())
-
-
-def _counted(lines: pl.DataFrame, sessions: pl.DataFrame) -> pl.Series:
-    counts = sessions.group_by("place").len("count")
-    return (
-        lines.select("place")
-        .join(counts, on="place", how="left", maintain_order="left")["count"]
-        .cast(pl.Int64)
-    )
+    columns = [*pricing.LINE_KEYS, *KINDS_MS, *kept, "row", "count"]
+    alone = places.with_columns(count=pl.len().over(pricing.LINE_KEYS).cast(pl.UInt32))
+    several = alone.filter(pl.col("count") > 1).group_by(pricing.LINE_KEYS).agg(
+        pl.col(KINDS_MS).sum(), pl.col(*kept, "count").first(), pl.col("row").explode()
+    )  # fmt: skip
+    lines = pl.concat([alone.filter(pl.col("count") == 1).select(columns), several.select(columns)])
+    return lines.with_columns(place=pl.int_range(pl.len(), dtype=pl.Int64))
 
 
 def _unknown_people(pieces: pl.DataFrame) -> pl.DataFrame:

@@ -17,8 +17,9 @@ from warehouse.errors import Problem
 from warehouse.metrics import caps, packages, quantities, tiers
 from warehouse.metrics.conversion import converted_rate, factors
 from warehouse.metrics.quantities import KINDS_MS, LINE_KEYS, WORK_KEYS
-from warehouse.metrics.scopes import fitting
+from warehouse.metrics.scopes import eras, fitting
 from warehouse.metrics.tariff import Tariff
+from warehouse.metrics.tracing import Trace
 
 SCOPES = ("person_id", "project", "office", "application")
 """What a rate may be limited to; the earlier, the more it counts."""
@@ -88,16 +89,31 @@ def with_price(work: pl.DataFrame, tariff: Tariff, newest: int | None = None) ->
         Two rates of the same scope and currency are valid on the same day: naming both.
     """
     is_charged = pl.col("chargeable") & pl.col("fault").is_null()
-    wanted = work.filter(is_charged).select(_WANTED).unique()
+    asked = work.select(is_charged.alias("charged"), *_asked(work, tariff))
+    wanted = asked.filter("charged").select(_WANTED).unique()
     found = _found(wanted, tariff, newest)
     if newest is not None:
         # A rate that was known then goes before a later one, whichever of them needs no conversion.
         then = replace(tariff, rates=tariff.rates.filter(pl.col("rate_id") <= newest))
         old = _found(wanted, then, newest).drop_nulls("rate_id")
         found = pl.concat([old, found.join(old, on=_WANTED, how="anti", nulls_equal=True)])
-    known = work.join(found, on=_WANTED, how="left", nulls_equal=True, maintain_order="left")
+    known = asked.join(found, on=_WANTED, how="left", nulls_equal=True, maintain_order="left")
     names = ("rate_id", "rate_currency", "conversion_scaled")
-    return known.with_columns(pl.when(is_charged).then(pl.col(name)).alias(name) for name in names)
+    return work.hstack(known.select(pl.when("charged").then(name).alias(name) for name in names))
+
+
+def _asked(work: pl.DataFrame, tariff: Tariff) -> list[pl.Expr]:
+    """Say of each row only what a rate may depend on: so there are few different questions.
+
+    Who or what no rate names is as good as any, and a day as the first one between the same edges.
+    """
+    rates = tariff.rates
+    first = eras(work["day"], rates["valid_from"], rates["valid_to"], tariff.conversions["from_on"])
+    named = [
+        pl.when(pl.col(name).is_in(rates[name].drop_nulls().unique().implode())).then(name).alias(name)
+        for name in SCOPES
+    ]
+    return [pl.col("day").replace_strict(first, return_dtype=pl.Date), *named, pl.col("currency")]
 
 
 def _found(wanted: pl.DataFrame, tariff: Tariff, newest: int | None) -> pl.DataFrame:
@@ -173,30 +189,34 @@ class Lines(NamedTuple):
     notices: pl.DataFrame
 
 
-def lines(work: pl.DataFrame, sessions: pl.DataFrame, rates: pl.DataFrame, quantum_per_hour: int) -> Lines:
+def lines(work: pl.DataFrame, trace: Trace, rates: pl.DataFrame, quantum_per_hour: int) -> Lines:
     """Make charge lines of worked time.
 
     Parameters
     ----------
     work
-        One row per `LINE_KEYS`: `place` (its number), the columns of `KINDS_MS`, `session_count`, `currency`,
-        `tax_code`, `chargeable`, and what `with_price` adds. Rows that are chargeable have a rate.
-    sessions
-        What the rows are made of: place, session, the columns of `KINDS_MS`.
+        One row per `LINE_KEYS`: `place` (its number, from 0), the columns of `KINDS_MS`, `session_count`,
+        `currency`, `tax_code`, `chargeable`, and what `with_price` adds. What is chargeable has a rate.
+    trace
+        What the rows are made of.
     rates
         The frame `rates`.
     quantum_per_hour
         Quanta of the run's target in an hour.
     """
     terms = rates.select("rate_id", *quantities.TERMS)
-    usage = quantities.usage(work.join(terms, on="rate_id", how="left"), sessions, quantum_per_hour)
+    known = work.join(terms, on="rate_id", how="left", maintain_order="left")
+    usage = quantities.usage(known, trace, quantum_per_hour)
     months = quantities.month_rounding(usage, quantum_per_hour)
-    split = tiers.split(pl.concat([usage, months], how="diagonal"), sessions, rates, quantum_per_hour)
+    split = tiers.split(pl.concat([usage, months], how="diagonal"), trace, rates, quantum_per_hour)
     hours = _priced(split.lines, quantum_per_hour)
     fixed = packages.lines(split.packaged, rates, quantum_per_hour)
     charged = pl.concat([hours, fixed], how="diagonal")
     both = pl.concat([charged, caps.lines(charged, quantum_per_hour)], how="diagonal")
-    return _numbered(both, split.sessions, quantities.raised(usage))
+    numbered = _numbered(both)
+    notices = pl.concat([quantities.raised(usage), caps.notices(numbered)])
+    shares = _shares(numbered.select("line", "place"), trace, split.shares)
+    return Lines(numbered.drop("place"), shares, notices)
 
 
 def _priced(hours: pl.DataFrame, quantum_per_hour: int) -> pl.DataFrame:
@@ -215,14 +235,29 @@ ORDER = ("project", "phase", "task", "day", "person_id", "application", "office"
 """By what lines are numbered: usage before packages, rounding and caps, the dearer before the cheaper."""
 
 
-def _numbered(both: pl.DataFrame, sessions: pl.DataFrame, raised: pl.DataFrame) -> Lines:
-    ordered = both.sort(ORDER, descending=[False] * 8 + [True, True])
-    numbered = ordered.with_columns(pl.int_range(1, pl.len() + 1, dtype=pl.Int64).alias("line"))
-    traced = sessions.join(numbered.select("place", "line"), on="place")
-    shares = traced.select("line", "session", *KINDS_MS).sort("line", "session")
-    found = numbered.select(
-        "line", "kind", *LINE_KEYS, pl.col("chargeable").alias("billable"), *KINDS_MS, "quantity",
+def _numbered(both: pl.DataFrame) -> pl.DataFrame:
+    """Order the lines, number them, and keep the columns that they are to have, and `place`."""
+    order = both.select(_rank(both[name]) for name in ORDER)
+    at = order.select(pl.arg_sort_by(ORDER, descending=[False] * 8 + [True, True])).to_series()
+    kept = both.select(
+        "kind", *LINE_KEYS, pl.col("chargeable").alias("billable"), *KINDS_MS, "quantity",
         "rate_scaled", "currency", "amount_minor", "tax_code", "session_count", "unit", "rate_currency",
-        "conversion_scaled", "cost_minor", "note",
+        "conversion_scaled", "cost_minor", "note", "place",
     )  # fmt: skip
-    return Lines(found, shares, pl.concat([raised, caps.notices(found)]))
+    return kept[at].select(pl.int_range(1, pl.len() + 1, dtype=pl.Int64).alias("line"), pl.all())
+
+
+def _rank(column: pl.Series) -> pl.Series:
+    """Return numbers in the order of a column: of text, which has few values, they sort much faster."""
+    if column.dtype != pl.String:
+        return column
+    words = column.unique().drop_nulls().sort()
+    return column.cast(pl.Enum(words)).to_physical()
+
+
+def _shares(lines: pl.DataFrame, trace: Trace, parts: pl.DataFrame) -> pl.DataFrame:
+    """List the sessions of all lines; those of lines in parts are given."""
+    columns = ("line", "session", *KINDS_MS)
+    whole = trace.of(lines.filter((pl.col("place") >= 0) & (pl.col("place") < trace.size))).select(columns)
+    cut = parts.join(lines, on="place").select(columns).sort("line", "session")
+    return whole if cut.is_empty() else whole.merge_sorted(cut, key="line")

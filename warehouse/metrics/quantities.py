@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import polars as pl
 
 from warehouse import money
+
+if TYPE_CHECKING:
+    from warehouse.metrics.tracing import Trace
 
 KINDS_MS = ("active_ms", "pause_ms", "buffer_ms")
 WORK_KEYS = ("day", "person_id", "application", "office", "project", "phase", "task")
@@ -18,15 +23,15 @@ TERMS = (
 """What a line takes from its rate version."""
 
 
-def usage(work: pl.DataFrame, sessions: pl.DataFrame, quantum_per_hour: int) -> pl.DataFrame:
+def usage(work: pl.DataFrame, trace: Trace, quantum_per_hour: int) -> pl.DataFrame:
     """Add `raw_ms`, `rounded_ms` and `quantity` to lines.
 
     Parameters
     ----------
     work
         `place`, the columns of `KINDS_MS`, `chargeable` and `TERMS`.
-    sessions
-        `place`, `session`, the columns of `KINDS_MS`: a rate of level `session` rounds each of them.
+    trace
+        Their sessions: a rate of level `session` rounds each of them.
     """
     raw = work.with_columns(
         raw_ms=pl.sum_horizontal(KINDS_MS),
@@ -34,18 +39,19 @@ def usage(work: pl.DataFrame, sessions: pl.DataFrame, quantum_per_hour: int) -> 
         kind=pl.lit("usage"),
     )
     level = pl.col("level")
-    by_session = _by_session(raw.filter(level == "session"), sessions)
-    rounded = raw.join(by_session, on="place", how="left").with_columns(
+    by_session = _by_session(raw.filter(level == "session"), trace)
+    rounded = raw.join(by_session, on="place", how="left", maintain_order="left").with_columns(
         rounded_ms=pl.when(level == "line").then(rounded_up("raw_ms"))
         .when(level == "session").then("by_session_ms").otherwise("raw_ms")
     )  # fmt: skip
     return _quantified(rounded.drop("by_session_ms"), quantum_per_hour)
 
 
-def _by_session(lines: pl.DataFrame, sessions: pl.DataFrame) -> pl.DataFrame:
+def _by_session(lines: pl.DataFrame, trace: Trace) -> pl.DataFrame:
     """Round each session's share of a line, and sum them: `place`, `by_session_ms`."""
-    terms = lines.select("place", "increment_ms", "direction", "minimum_ms")
-    shares = sessions.join(terms, on="place").with_columns(raw_ms=pl.sum_horizontal(KINDS_MS))
+    shares = trace.of(lines.select("place", "increment_ms", "direction", "minimum_ms")).with_columns(
+        raw_ms=pl.sum_horizontal(KINDS_MS)
+    )
     return shares.group_by("place").agg(by_session_ms=rounded_up("raw_ms").sum())
 
 

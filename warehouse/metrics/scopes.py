@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from datetime import date
 
 import polars as pl
 
@@ -64,3 +66,21 @@ def _of_scope(
         pl.col("valid_to").is_null() | (pl.col("day") < pl.col("valid_to"))
     )
     return pairs.filter(is_valid).select(*wanted.columns, number)
+
+
+def eras(days: pl.Series, *edges: pl.Series) -> dict[date, date]:
+    """Say for each day which is the first of the days between the same edges: what holds on it, holds on all.
+
+    Parameters
+    ----------
+    days
+        Days that something is asked about.
+    edges
+        Days on which an answer may change; nulls count for nothing.
+    """
+    changes: Iterable[date] = pl.concat([each.drop_nulls() for each in edges]).unique().sort()
+    known = sorted(changes)
+    first: dict[int, date] = {}
+    for day in days.unique().drop_nulls().sort():
+        first.setdefault(bisect_right(known, day), day)
+    return {day: first[bisect_right(known, day)] for day in days.unique().drop_nulls()}

@@ -15,6 +15,7 @@ import polars as pl
 from warehouse import money
 from warehouse.metrics.conversion import converted_rate
 from warehouse.metrics.quantities import KINDS_MS
+from warehouse.metrics.tracing import Trace
 
 ALLOWANCE = ("person_id", "application")
 """Whose free hours are counted together."""
@@ -36,15 +37,15 @@ class Split(NamedTuple):
     ----------
     lines
         As given, cut where the price changes within a line: `rate_scaled` is converted to the payer's
-        currency; `note` says why hours cost nothing.
-    sessions
-        place, session, the columns of `KINDS_MS`, of the lines as they are now.
+        currency; `note` says why hours cost nothing. A line that was cut has new places.
+    shares
+        place, session, the columns of `KINDS_MS`: of the parts of lines that were cut.
     packaged
         The hours to be sold in packages: lines with `paid`, their quantity beyond the allowance.
     """
 
     lines: pl.DataFrame
-    sessions: pl.DataFrame
+    shares: pl.DataFrame
     packaged: pl.DataFrame
 
 
@@ -64,38 +65,37 @@ def steps(rates: pl.DataFrame) -> pl.DataFrame:
     return every.with_columns(until_ms=pl.col("from_ms").shift(-1).over("rate_id"))
 
 
-def split(lines: pl.DataFrame, sessions: pl.DataFrame, rates: pl.DataFrame, quantum_per_hour: int) -> Split:
+def split(lines: pl.DataFrame, trace: Trace, rates: pl.DataFrame, quantum_per_hour: int) -> Split:
     """Cut lines where an allowance or a tier ends within them, and give each part its price.
 
     Parameters
     ----------
     lines
         What `quantities.usage` and `quantities.month_rounding` give.
-    sessions
-        place, session, the columns of `KINDS_MS`.
+    trace
+        Their sessions.
 
     Raises
     ------
     polars.exceptions.ComputeError
         The tiers of a rate are no JSON: the import writes none such.
     """
-    has_terms = pl.col("tier_kind").is_not_null() | (pl.col("free_ms") > 0)
-    has_tiers = lines.filter(has_terms)
-    price = converted_rate(pl.col("rate_scaled"))
-    plain = lines.with_columns(rate_scaled=price, note=pl.lit(None, pl.String))
-    if has_tiers.is_empty():
-        return Split(plain, sessions, _placed(has_tiers, quantum_per_hour))
+    has_terms = lines.filter(pl.col("tier_kind").is_not_null() | (pl.col("free_ms") > 0))
     # Hours at any rate use up the allowance of their person and application.
-    touched = lines.join(has_tiers.select(ALLOWANCE).unique(), on=ALLOWANCE, how="semi").filter("chargeable")
+    touched = lines.join(has_terms.select(ALLOWANCE).unique(), on=ALLOWANCE, how="semi").filter("chargeable")
+    price, silence = converted_rate(pl.col("rate_scaled")), pl.lit(None, pl.String)
+    kept = lines.join(touched, on="place", how="anti", maintain_order="left").with_columns(
+        rate_scaled=price, note=silence
+    )
     placed = _placed(touched, quantum_per_hour)
     parts = _merged(_parts(placed, steps(rates), money.HOUR_MS // quantum_per_hour))
-    stretches = _stretches(placed, parts)
-    shares = _shares_of_parts(stretches, sessions)
-    kept = plain.join(touched, on="place", how="anti", maintain_order="left")
-    cut = _of_parts(placed, stretches, shares).select(kept.columns)
-    whole = sessions.join(stretches, left_on="place", right_on="old", how="anti")
-    packaged = placed.filter(pl.col("tier_kind") == "package")
-    return Split(pl.concat([kept, cut]), pl.concat([whole, shares.select(whole.columns)]), packaged)
+    is_cut = pl.len().over("place") > 1
+    whole = placed.drop("rate_scaled").join(parts.filter(~is_cut).drop("part"), on="place")
+    stretches = _stretches(placed, parts.filter(is_cut), trace.size)
+    shares = _shares_of_parts(stretches, trace)
+    cut = _of_parts(placed, stretches, shares)
+    every = pl.concat([kept, whole.select(kept.columns), cut.select(kept.columns)])
+    return Split(every, shares, placed.filter(pl.col("tier_kind") == "package"))
 
 
 def _of_parts(placed: pl.DataFrame, stretches: pl.DataFrame, shares: pl.DataFrame) -> pl.DataFrame:
@@ -156,26 +156,28 @@ def _merged(parts: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _stretches(placed: pl.DataFrame, parts: pl.DataFrame) -> pl.DataFrame:
+def _stretches(placed: pl.DataFrame, parts: pl.DataFrame, first_place: int) -> pl.DataFrame:
     """Give each part of a line its stretch of the line's milliseconds, [from_ms, to_ms), and a new place.
 
-    Milliseconds are divided as the quantities are; a line of one part keeps its place.
+    Milliseconds are divided as the quantities are.
     """
-    lines = parts.join(placed.select("place", "raw_ms", "quantity"), on="place", maintain_order="left")
-    reached = pl.col("part").cum_sum().over("place") * pl.col("raw_ms")
-    to_ms = pl.when(pl.col("quantity") == 0).then("raw_ms").otherwise(reached // pl.col("quantity"))
-    cut = lines.with_columns(to_ms=to_ms, count=pl.len().over("place"), old=pl.col("place"))
-    fresh = pl.int_range(pl.len(), dtype=pl.Int64) + placed["place"].max() + 1
-    return cut.with_columns(
+    lines = parts.join(
+        placed.select("place", "raw_ms", "quantity"), on="place", maintain_order="left"
+    ).rename({"place": "old"})
+    reached = pl.col("part").cum_sum().over("old") * pl.col("raw_ms") // pl.col("quantity")
+    return lines.with_columns(to_ms=reached).with_columns(
         from_ms=pl.col("to_ms").shift(1).over("old").fill_null(0),
-        place=pl.when(pl.col("count") > 1).then(fresh).otherwise("place"),
+        place=pl.int_range(pl.len(), dtype=pl.Int64) + first_place,
     )
 
 
-def _shares_of_parts(stretches: pl.DataFrame, sessions: pl.DataFrame) -> pl.DataFrame:
+def _shares_of_parts(stretches: pl.DataFrame, trace: Trace) -> pl.DataFrame:
     """Cut the sessions' time at the parts' edges: session by session, first active, then pause, buffer."""
-    mine = sessions.join(stretches.select(place="old").unique(), on="place", how="semi")
-    blocks = mine.unpivot(KINDS_MS, index=["place", "session"], variable_name="of", value_name="ms")
+    # What rounds a month has no time to cut.
+    places = stretches.select(place="old").unique(maintain_order=True).filter(pl.col("place") >= 0)
+    blocks = trace.of(places).unpivot(
+        KINDS_MS, index=["place", "session"], variable_name="of", value_name="ms"
+    )
     order = pl.col("of").replace_strict({name: at for at, name in enumerate(KINDS_MS)}, return_dtype=pl.Int8)
     ordered = blocks.with_columns(order=order).sort("place", "session", "order").with_columns(
         end=pl.col("ms").cum_sum().over("place")

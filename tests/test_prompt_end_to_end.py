@@ -22,6 +22,7 @@ from collector.agent.home import Home
 from collector.manager import enrollment, policies
 from collector.manager.http import wall_clock_ms
 from pipelines import billing
+from pipelines.answers import correction_queue
 from warehouse.directory import import_calendar, import_directory, import_projects, import_rates
 from warehouse.store import upgrade
 
@@ -160,6 +161,13 @@ def test_the_answer_is_an_entry_of_the_whole_session_and_what_was_put_off_is_kno
         "JOIN application ON application.id = session.application_id",
     ) == [("cad", "0815", "10", None, "entered at launch", operating_system_identity(), 0, None)]
     assert rows(played, "SELECT reason FROM quarantine") == []
+
+
+def test_the_queue_of_corrections_says_that_it_was_put_off(played: Engine) -> None:
+    found = correction_queue.answer(played, MONTH, AFTERWARDS_MS).rows
+    assert set(found.select("application", "fault", "reason").rows()) == {
+        ("gis", "unassigned", "no project was set: the question at launch was put off")
+    }
 
 
 def test_the_draft_charges_the_project_and_leaves_what_was_put_off_without_one(played: Engine) -> None:

@@ -56,6 +56,11 @@ FAULT_REMEDIES: Mapping[str, str] = {
     "unknown_person": "say whose account it is: `process-meter directory import FILE`",
     "no_account": "",  # its reason names it
 }
+PUT_OFF: Mapping[str, str] = {
+    "dismissed": "the question at launch was put off",
+    "asked": "the question at launch was not answered",
+}
+"""What became of the question for a project, where time has none."""
 
 
 @dataclass(frozen=True)
@@ -169,8 +174,12 @@ def newest_period(engine: Engine, now: datetime) -> str:
 
 
 def _named(wrong: pl.DataFrame, sessions: pl.DataFrame) -> pl.DataFrame:
-    people = sessions.select("session", "person", "zone")
-    return wrong.join(people, on="session", how="left", maintain_order="left")
+    people = sessions.select("session", "person", "zone", "prompt")
+    asked = pl.col("prompt").replace_strict(PUT_OFF, default=None, return_dtype=pl.String)
+    put_off = pl.when(pl.col("fault") == "unassigned").then(asked)
+    return wrong.join(people, on="session", how="left", maintain_order="left").with_columns(
+        reason=pl.concat_str("reason", put_off, separator=": ", ignore_nulls=True)
+    )
 
 
 def with_deadline(rows: pl.DataFrame, known: Sequence[Deadline], now_ms: int) -> pl.DataFrame:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from dataclasses import dataclass
 
 from desktop import Desktop
@@ -39,19 +40,25 @@ class PromptDesk:
     def enter_by_pointer(self) -> None:
         """Click into the window, at its heading."""
         window = self.wait_for_window()
-        self.desktop.xdotool("mousemove", "--window", window, "60", "30", "click", "1")
-        self.wait_for_focus(window)
+        self._enter(window, "mousemove", "--window", window, "60", "30", "click", "1")
 
     def enter_by_keyboard(self) -> None:
         """Go to the window as to any other one: Alt+Tab."""
-        window = self.wait_for_window()
-        self.desktop.xdotool("key", "alt+Tab")
-        self.wait_for_focus(window)
+        self._enter(self.wait_for_window(), "key", "alt+Tab")
 
-    def wait_for_focus(self, window: str) -> None:
-        """Wait until the window manager says that the window has the focus."""
-        wanted = int(window)
-        self.agent.wait_until(lambda: self._focused() == wanted, "the window to have the focus", 60)
+    def _enter(self, window: str, *action: str) -> None:
+        """Do it until the window has the focus: its manager may not have taken it in yet."""
+
+        def entered() -> bool:
+            self.desktop.xdotool(*action)
+            end = time.time() + 3
+            while time.time() < end:
+                if self._focused() == int(window):
+                    return True
+                time.sleep(0.05)
+            return False
+
+        self.agent.wait_until(entered, "the window to have the focus", 60)
 
     def type(self, text: str) -> None:
         """Type a text."""

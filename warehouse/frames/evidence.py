@@ -38,6 +38,7 @@ SESSIONS: Columns = {
     "instance_count": pl.Int64,
     "clock_stepped": pl.Boolean,
     "received": INSTANT,
+    "prompt": pl.String,
 }
 WATCHES: Columns = {
     "host": pl.String,
@@ -145,13 +146,33 @@ def sessions(
         shared), `account`, `host` and `device` (the client device, else the host) are pseudonyms; `person_id`
         is null for both. `office`, `department` and `cost_center` are the person's at the session's start,
         null where unknown; `zone` is the home office's, else the host's. `ended` is null while it is open.
+        `prompt` is what became of the question for a project at launch: asked, entered, kept or dismissed,
+        null where nobody was asked.
     """
     condition, parameters = _sessions_of(start, end, applications)
-    # A session of no length lies at its start.
-    condition = condition.replace(
-        "session.ended_ms > :start_ms", "session.ended_ms > :start_ms OR session.started_ms >= :start_ms"
+    late = store.read(engine, _IS_LATE, window_ms(start, end)).item()
+    return sessions_where(engine, condition.replace(OVERLAPPING, _LATE if late else _IN_WINDOW), parameters)
+
+
+# A session of no length lies at its start.
+_IN_WINDOW = """
+    session.started_ms < :end_ms
+    AND (session.ended_ms IS NULL OR session.ended_ms > :start_ms OR session.started_ms >= :start_ms)
+"""
+# That reads all that started before the window ends. Where few started since it began, it is less work to
+# look for those that end later, though each costs twice as much: its row is somewhere else. The plus keeps
+# the database from the other index.
+_LATE = """
+    session.id IN (
+        SELECT id FROM session WHERE started_ms >= :start_ms AND started_ms < :end_ms
+        UNION ALL SELECT id FROM session WHERE ended_ms > :start_ms AND +started_ms < :start_ms
+        UNION ALL SELECT id FROM session WHERE ended_ms IS NULL AND +started_ms < :start_ms
     )
-    return sessions_where(engine, condition, parameters)
+"""
+_IS_LATE = """
+    SELECT 2 * ((SELECT max(started_ms) FROM session) - :start_ms)
+        < :start_ms - (SELECT min(started_ms) FROM session) AND :end_ms > :start_ms
+"""
 
 
 def sessions_where(engine: Engine, condition: str, parameters: store.Parameters) -> pl.LazyFrame:
@@ -173,7 +194,7 @@ _SESSIONS = """
            account.shared, session.client_device_id AS device, session.zone AS host_zone,
            session.started_ms AS started,
            session.ended_ms AS ended, session.end_uncertainty_ms, session.instance_count,
-           session.clock_stepped, session.received_ms AS received
+           session.clock_stepped, session.received_ms AS received, session.prompt
     FROM session
     JOIN application ON application.id = session.application_id
     LEFT JOIN product ON product.id = application.product_id

@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 from billing_warehouse import billed_hours, hour, ms, on, organize, price, use, waive_all
 from openpyxl import load_workbook
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from pipelines import billing
 from pipelines.answers.correction_queue import QUEUE, answer, queue_file
@@ -60,6 +60,19 @@ def october(used: Path, tmp_path: Path) -> Iterator[Engine]:
     engine = store.open_warehouse(f"sqlite:///{tmp_path / 'october.sqlite'}")
     yield engine
     engine.dispose()
+
+
+def test_the_queue_says_that_the_question_at_launch_was_put_off_or_not_answered(october: Engine) -> None:
+    with october.begin() as connection:
+        connection.execute(text("UPDATE session SET prompt = 'dismissed' WHERE id IN (1, 3)"))
+    put_off = answer(october, "2026-10", NOW).rows["reason"].to_list()
+    with october.begin() as connection:
+        connection.execute(text("UPDATE session SET prompt = 'asked'"))
+    unanswered = answer(october, "2026-10", NOW).rows["reason"].to_list()
+
+    assert put_off[0] == "no project was set: the question at launch was put off"
+    assert unanswered[0] == "no project was set: the question at launch was not answered"
+    assert put_off[1] == unanswered[1] == "project nope is not in the project master"
 
 
 def test_the_queue_names_whose_when_where_why_and_how_much(october: Engine) -> None:

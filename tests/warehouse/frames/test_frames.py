@@ -224,6 +224,7 @@ def test_a_session_shows_pseudonyms_and_where_its_person_belonged(both_engines: 
             "instance_count": 2,
             "clock_stepped": True,
             "received": datetime(2026, 6, 15, 9, 31, tzinfo=UTC),
+            "prompt": None,
         }
     ]
 

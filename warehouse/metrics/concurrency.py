@@ -91,24 +91,20 @@ def intervals(  # noqa: PLR0913, PLR0917 - a figure names its key, basis, window
     """
     check_window(start, end)
     check("key", key, KEYS)
-    stretches = _stretches(stated, basis, by_units=key == "token")
-    holders = _holders(sessions, key, group, suites)
-    held = stretches.join(holders.sessions.lazy(), on="session")
+    stretches = _stretches(stated, basis, by_units=key == "token").collect()
+    known = _grouped(sessions, group, suites).collect()
+    groups = known[group].unique().sort()
+    coded = known.with_columns(_group=_code(pl.col(group), groups))
     if key in APART:
-        taken = pl.col("units").cast(pl.Int64) * _weight(weights) if key == "token" else _ONE
-        used = held.with_columns(units=taken).sort("_holder", maintain_order=True)
+        used, named = _apart(stretches, coded, _units(key, weights)), pl.col("session").cast(pl.String)
     else:
-        used = _counted_once(held.select("_holder", "start", "end").collect()).with_columns(units=_ONE)
-    place = pl.col("_holder")
-    return (
-        clip(used.with_columns(carried=pl.col("start") < start), start, end)
-        .select(
-            pl.lit(holders.groups).gather(place // len(holders.keys)).alias(group),
-            pl.lit(holders.keys).gather(place % len(holders.keys)).alias("key"),
-            *("start", "end", "units", "carried"),
-        )
-        .collect()
-        .lazy()
+        used, named = _merged(stretches, coded, key)
+    found = clip(used.with_columns(carried=pl.col("start") < start), start, end).collect()
+    # Who asks for demand alone need not wait for names.
+    return found.lazy().select(
+        pl.lit(groups).gather("_group").alias(group),
+        named.alias("key"),
+        *("start", "end", "units", "carried"),
     )
 
 
@@ -126,40 +122,14 @@ def _stretches(stated: pl.LazyFrame, basis: str, *, by_units: bool) -> pl.LazyFr
     follows = (before & (pl.col("start") == pl.col("end").shift(1))).fill_null(value=False)
     return (
         stated.filter(pl.col("state").is_in(BASES[basis]))
-        .select("session", "start", "end", "units", "state")
+        .select("start", "end", *names)
         .pipe(collapse, ~follows)
     )
 
 
-@dataclass(frozen=True)
-class _Holders:
-    """What counts once: each holder is a number, so that sorting and comparing never touch text.
-
-    Attributes
-    ----------
-    sessions
-        `session`, `_holder` (Int64: place of the group x number of keys + place of the key) and
-        `_application`: one row per session and group.
-    groups, keys
-        What the places stand for, in order; a session without a key has one of its own, whose name is null.
-    """
-
-    sessions: pl.DataFrame
-    groups: pl.Series
-    keys: pl.Series
-
-
-def _holders(sessions: pl.LazyFrame, key: str, group: str, suites: pl.LazyFrame | None) -> _Holders:
-    check("group", group, GROUPS)
-    known = _grouped(sessions, group, suites).collect()
-    keys, places = _places(known, key)
-    groups = known[group].unique().sort()
-    holder = _code(pl.col(group), groups) * len(keys) + pl.lit(places)
-    return _Holders(known.select("session", "_application", _holder=holder), groups, keys)
-
-
 def _grouped(sessions: pl.LazyFrame, group: str, suites: pl.LazyFrame | None) -> pl.LazyFrame:
     """Give the group, or the groups, of each session."""
+    check("group", group, GROUPS)
     if group == "entitlement":
         if suites is None:
             raise Problem(
@@ -171,11 +141,51 @@ def _grouped(sessions: pl.LazyFrame, group: str, suites: pl.LazyFrame | None) ->
     return sessions.with_columns(pl.col(group).cast(pl.String), _application="application")
 
 
+def _apart(stretches: pl.DataFrame, coded: pl.DataFrame, units: pl.Expr) -> pl.LazyFrame:
+    """Give each stretch its group and `units`, in order of group and session."""
+    read = [name for name in units.meta.root_names() if name in coded.columns]
+    held = _by_group(_joined(stretches, coded.select("session", "_group", *read)))
+    return held.lazy().with_columns(units=units)
+
+
+def _merged(stretches: pl.DataFrame, coded: pl.DataFrame, key: str) -> tuple[pl.LazyFrame, pl.Expr]:
+    """Merge the stretches of each key in a group; and say how to name it.
+
+    What counts once is a number, place of the group x number of keys + place of the key, so that sorting and
+    comparing never touch text.
+    """
+    keys, places = _places(coded, key)
+    holders = coded.select("session", _holder=pl.col("_group") * len(keys) + pl.lit(places))
+    once = _counted_once(_joined(stretches, holders))
+    used = once.select(
+        *("start", "end"),
+        _group=pl.col("_holder") // len(keys),
+        _key=pl.col("_holder") % len(keys),
+        units=_ONE,
+    )
+    return used, pl.lit(keys).gather("_key")
+
+
+def _joined(stretches: pl.DataFrame, holders: pl.DataFrame) -> pl.DataFrame:
+    """Join by session, in its order: both mostly come in it, and then nothing has to be hashed."""
+    return _in_order(stretches).join(_in_order(holders), on="session", maintain_order="left")
+
+
+def _in_order(rows: pl.DataFrame) -> pl.DataFrame:
+    if rows["session"].is_sorted():
+        return rows.with_columns(pl.col("session").set_sorted())
+    return rows.sort("session", maintain_order=True)
+
+
+def _by_group(rows: pl.DataFrame) -> pl.DataFrame:
+    """Order by group, and within it as they are: groups are few, which is less work than to sort."""
+    numbered = rows.select("_group", _row=pl.int_range(pl.len(), dtype=pl.get_index_type()))
+    places = numbered.group_by("_group").agg("_row").sort("_group").explode("_row")["_row"]
+    return rows.select(pl.all().gather(places))
+
+
 def _places(known: pl.DataFrame, key: str) -> tuple[pl.Series, pl.Series]:
-    """List the keys in order, and say which place each session has among them."""
-    if key in APART:
-        numbers = known["session"].unique().sort()
-        return numbers.cast(pl.String), numbers.search_sorted(known["session"]).cast(pl.Int64)
+    """List the keys in order, and say which place each session has among them; without a key, its own."""
     named = known.select("session", key=KEY_OF[key].cast(pl.String))
     nobody = pl.col("key").is_null()
     own, names = named.filter(nobody)["session"].unique().sort(), named["key"].drop_nulls().unique().sort()
@@ -225,12 +235,15 @@ def _counted_once(held: pl.DataFrame) -> pl.LazyFrame:
     )
 
 
-def _weight(weights: pl.LazyFrame | None) -> pl.Expr:
-    """Token weight of each row's application."""
+def _units(key: str, weights: pl.LazyFrame | None) -> pl.Expr:
+    """How many each stretch counts: under `token` its units times the weight of its application."""
+    if key != "token":
+        return _ONE
+    units = pl.col("units").cast(pl.Int64)
     if weights is None:
-        return pl.lit(1, pl.Int64)
+        return units
     table = weights.select("application", pl.col("token_weight").cast(pl.Int64)).collect()
-    return pl.col("_application").replace_strict(
+    return units * pl.col("_application").replace_strict(
         table["application"], table["token_weight"], default=1, return_dtype=pl.Int64
     )
 
@@ -259,47 +272,87 @@ def curve(intervals: pl.LazyFrame) -> pl.LazyFrame:
     Problem
         More groups, time and units than one sort key can hold.
     """
-    swept, names, group = _sweep(intervals)
-    return swept.select(names.gather(swept["_code"]).alias(group), "at", "demand").lazy()
+    swept = _sweep(intervals)
+    steps = swept.steps.select(*("_code", "demand"), at=swept.instant("_place"))
+    return steps.select(swept.named(), "at", "demand").lazy()
 
 
-def _sweep(intervals: pl.LazyFrame) -> tuple[pl.DataFrame, pl.Series, str]:
-    """Demand by `_code`, the names that the codes stand for, and the column they are from.
+@dataclass(frozen=True)
+class _Sweep:
+    """Demand over time of every group.
 
-    The steps up and down are sorted as one packed integer each, (group, instant, step), and added up: each
-    group's steps sum to zero, so one running sum serves them all. benchmarks/peak.py says what that saves.
+    Attributes
+    ----------
+    steps
+        `_code` (place among the names), `_place` (code x span + ms since the origin), `demand`, in order.
+    origin, span
+        ms since 1970 of the first instant, and how many may follow it in one group.
+    names, group
+        What the codes stand for, and the column they are from.
     """
-    frame = intervals.filter(pl.col("start") < pl.col("end"), pl.col("units") > 0).collect()
-    group = group_of(frame)
-    names = frame[group].unique().sort()
+
+    steps: pl.DataFrame
+    origin: int
+    span: int
+    names: pl.Series
+    group: str
+
+    def named(self) -> pl.Expr:
+        """Name the groups."""
+        return pl.lit(self.names).gather("_code").alias(self.group)
+
+    def instant(self, place: str) -> pl.Expr:
+        """Turn a place into its instant."""
+        return (pl.col(place) % self.span + self.origin).cast(INSTANT)
+
+
+def _sweep(intervals: pl.LazyFrame) -> _Sweep:
+    """Add up the steps up and down, sorted as one packed integer each: (group, instant, step).
+
+    Each group's steps sum to zero, so one running sum serves them all. benchmarks/peak.py says what that
+    saves.
+    """
+    used = intervals.filter(pl.col("start") < pl.col("end"), pl.col("units") > 0)
+    group = next(name for name in GROUPS if name in intervals.collect_schema())
+    frame = used.select(group, "start", "end", "units").collect()
+    names, codes = _coded(frame[group])
     if frame.is_empty():
-        return pl.DataFrame(schema={"_code": pl.Int64, "at": INSTANT, "demand": pl.Int64}), names, group
-    return _running_sum(frame.with_columns(_code=_code(pl.col(group), names)), len(names)), names, group
+        empty = pl.DataFrame(schema={"_code": pl.Int64, "_place": pl.Int64, "demand": pl.Int64})
+        return _Sweep(empty, 0, 1, names, group)
+    coded = frame.select(*("start", "end", "units"), _code=codes)
+    first, until = pl.col("start").min().cast(pl.Int64), pl.col("end").max().cast(pl.Int64)
+    origin, last, most = coded.select(first, until, pl.col("units").max()).row(0)
+    span = last - origin + 1
+    return _Sweep(_running_sum(coded, len(names), origin, span, most), origin, span, names, group)
 
 
-def _running_sum(frame: pl.DataFrame, groups: int) -> pl.DataFrame:
-    lasts = (pl.col("end").max() - pl.col("start").min()).dt.total_milliseconds()
-    origin, lasts_ms, most = frame.select(pl.col("start").min(), lasts, pl.col("units").max()).row(0)
-    span, width = lasts_ms + 1, 2 * most + 1
+def _coded(texts: pl.Series) -> tuple[pl.Series, pl.Series]:
+    """List what there is in order, and give the place of each; what stands together is looked at once."""
+    values = texts.rle().struct.field("value")
+    names = values.unique().sort()
+    places = values.to_frame().select(_code(pl.col("value"), names))[:, 0]
+    return names, places.gather(texts.rle_id())
+
+
+def _running_sum(coded: pl.DataFrame, groups: int, origin: int, span: int, most: int) -> pl.DataFrame:
+    width = 1 << (2 * most).bit_length()  # a power of two: a mask is three times as fast as a remainder
     if groups * span * width >= LIMIT:
         raise Problem("too many groups, days and units for one sweep", "ask for a shorter window")
 
-    def packed(instant: str, step: pl.Expr) -> pl.LazyFrame:
-        place = pl.col("_code") * span + (pl.col(instant) - pl.lit(origin, INSTANT)).dt.total_milliseconds()
-        return frame.lazy().select(_step=place * width + (step + most))
+    def packed(instant: str, step: pl.Expr) -> pl.Series:
+        place = pl.col("_code") * span + pl.col(instant).cast(pl.Int64) - origin
+        return coded.select(place * width + (step + most))[:, 0]
 
-    place = pl.col("_step") // width
-    steps = pl.concat([packed("start", pl.col("units")), packed("end", -pl.col("units"))])
+    # A sort on its own: as a part of a plan it takes half as long again.
+    steps = pl.concat([packed("start", pl.col("units")), packed("end", -pl.col("units"))]).sort()
+    place, step = pl.col("_step") // width, (pl.col("_step") & (width - 1)) - most
     return (
-        steps.sort("_step")
-        .select(_place=place, demand=(pl.col("_step") % width - most).cum_sum())
+        steps.to_frame("_step")
+        .select(_place=place, demand=step.cum_sum())
+        .lazy()
         .filter(pl.col("_place").ne_missing(pl.col("_place").shift(-1)))
         .filter(pl.col("demand") != pl.col("demand").shift(1, fill_value=0))
-        .select(
-            "demand",
-            _code=pl.col("_place") // span,
-            at=pl.lit(origin, INSTANT) + pl.duration(milliseconds=pl.col("_place") % span, time_unit="ms"),
-        )
+        .select((pl.col("_place") // span).set_sorted().alias("_code"), "_place", "demand")
         .collect()
     )
 
@@ -318,21 +371,19 @@ def peak(intervals: pl.LazyFrame) -> pl.LazyFrame:
         `group...`, `peak` (Int64), `first_reached` (Datetime), `minutes_at_peak` (Float64): one row per group
         that was in use, in order of the group.
     """
-    swept, names, group = _sweep(intervals)
-    highest = swept.group_by("_code").agg(pl.col("demand").max()).sort("_code")["demand"]
-    lasts_ms = (pl.col("at").shift(-1) - pl.col("at")).dt.total_milliseconds()
+    swept = _sweep(intervals)
+    highest = swept.steps.group_by("_code").agg(pl.col("demand").max()).sort("_code")["demand"]
     return (
-        swept.lazy()
-        .with_columns(_ms=lasts_ms)  # the last row of a group has demand 0: its length is never read
-        .filter(pl.col("demand") == highest.gather(swept["_code"]))
+        swept.steps.lazy()
+        # The last row of a group has demand 0: its length is never read.
+        .with_columns(_ms=pl.col("_place").shift(-1) - pl.col("_place"))
+        .filter(pl.col("demand") == pl.lit(highest).gather("_code"))
         .group_by("_code", maintain_order=True)
-        .agg(pl.col("demand").first(), pl.col("at").first(), pl.col("_ms").sum())
+        .agg(pl.col("demand", "_place").first(), pl.col("_ms").sum())
         .select(
-            pl.col("_code")
-            .replace_strict(list(range(len(names))), names, return_dtype=pl.String)
-            .alias(group),
+            swept.named(),
             peak="demand",
-            first_reached="at",
+            first_reached=swept.instant("_place"),
             minutes_at_peak=pl.col("_ms") / MINUTE_MS,
         )
     )

@@ -108,6 +108,22 @@ def test_each_basis_counts_its_own_states() -> None:
     assert spans(found(mine, basis="active")) == [(0, 10)]
 
 
+def test_demand_comes_by_group_whatever_the_order_of_the_intervals() -> None:
+    mixed = [("cad", at(0), at(30), 1), ("bim", at(10), at(20), 2), ("cad", at(5), at(40), 1)]
+    names = ["application", "start", "end", "units"]
+    frame = pl.LazyFrame(mixed, names, orient="row").cast({"start": INSTANT, "end": INSTANT})
+    assert steps(frame) == [
+        ("bim", 10, 2),
+        ("bim", 20, 0),
+        ("cad", 0, 1),
+        ("cad", 5, 2),
+        ("cad", 30, 1),
+        ("cad", 40, 0),
+    ]
+    highest = peak(frame).select("application", "peak", "first_reached", "minutes_at_peak").collect().rows()
+    assert highest == [("bim", 2, at(10), 10.0), ("cad", 2, at(5), 25.0)]
+
+
 def test_use_comes_by_group_and_key_whatever_the_order_of_the_sessions() -> None:
     first = session(1, (60, 90, "active"), person="P-2"), session(2, (0, 30, "active"))
     later = session(3, (40, 50, "active")), session(4, (0, 9, "active"), application="bim", person=None)

@@ -49,17 +49,20 @@ def rules_of(run: Run) -> Rules:
 
 
 def inputs_of(engine: Engine, run: Run, cut_off_ms: int, applications: list[str]) -> Inputs:
-    """Read what was known of a run's period at a cut-off, with the presets that the run knew.
+    """Read what was known of a run's period at a cut-off, with the presets and factors that the run knew.
 
     `applications` are read whether they are billed today or not.
     """
     period = Period(run.period, run.period_id, run.starts_on, run.ends_on)
     found = collect(engine, period, datetime.fromtimestamp(cut_off_ms / 1000, UTC), also=applications)
-    newest = run.totals.get("newest_preset")
-    if newest is None:
-        return found
-    presets = found.tariff.presets.filter(pl.col("preset") <= newest)
-    return replace(found, tariff=replace(found.tariff, presets=presets))
+    tariff, newest = found.tariff, run.totals.get("newest_preset")
+    if newest is not None:
+        tariff = replace(tariff, presets=tariff.presets.filter(pl.col("preset") <= newest))
+    factors = [int(number) for number in run.totals.get("sealed", {}).get("conversion_rates", {})]
+    if factors:
+        known = tariff.conversions.filter(pl.col("conversion_id").is_in(factors))
+        tariff = replace(tariff, conversions=known)
+    return replace(found, tariff=tariff)
 
 
 def recomputed(engine: Engine, run: Run, applications: list[str]) -> Charges:

@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 
 from pipelines import budgets, rating, settling, signing_off
 from pipelines.closing import billed_amounts
+from pipelines.explaining import explanation
 from warehouse import ledger
 from warehouse.errors import Problem
 from warehouse.ledger import Run
@@ -48,6 +49,7 @@ def show(engine: Engine, run: str | None = None, line: int | None = None) -> dic
         "line": plain(mine.drop("line_id", "person_id"))[0],
         "sessions": plain(sessions.drop("line")),
         "reviews": plain(reviews.drop("line")),
+        **explanation(engine, found, mine.to_dicts()[0]),
     }
 
 

@@ -100,7 +100,7 @@ statement.mount(app)
 @app.command(epilog="Example: process-meter billing show 2026-10/1 --line 12")
 def show(
     run: Annotated[str | None, typer.Argument(help="Number of the run; none: all runs.")] = None,
-    line: Annotated[int | None, typer.Option(min=1, help="One line, with its sessions.")] = None,
+    line: Annotated[int | None, typer.Option(min=1, help="One line, from the cent to the segment.")] = None,
     warehouse: WarehouseUrl = None,
     as_json: AsJson = False,
 ) -> None:
@@ -110,8 +110,14 @@ def show(
     with opened(warehouse) as engine:
         refuse_stranger(engine, operating_system_identity(), run, line)
         found = show(engine, run, line)
-    if as_json or line is not None:
+    if as_json:
         print_json(found)
+        return
+    if line is not None:
+        from pipelines.explaining import told
+
+        for text in told(found):
+            typer.echo(text)
         return
     for summary in found["runs"] if run is None else [found]:
         _summarize(summary)

@@ -33,7 +33,7 @@ from warehouse.ledger.parties import (
     requires_separation,
     set_billing_staff,
 )
-from warehouse.ledger.reading import originals_of, review_rows, sessions_of
+from warehouse.ledger.reading import entries_behind, originals_of, review_rows, sessions_of
 from warehouse.ledger.releases import Release, add_release, pending_releases, release_of, reversed_by
 from warehouse.ledger.reviews import Review, add_reviews, line_id, lines_in, reviews_of
 from warehouse.ledger.runs import (
@@ -61,7 +61,7 @@ from warehouse.ledger.settlements import (
     settle_exceptions,
 )
 from warehouse.ledger.sign_offs import ProjectLines, SignOff, add_sign_off, project_lines, sign_offs
-from warehouse.ledger.verification import broken_chains, verify
+from warehouse.ledger.verification import broken_chains, link_of, verify
 
 __all__ = [
     "LINES",
@@ -89,6 +89,7 @@ __all__ = [
     "delete_lines",
     "entered_fields",
     "entered_since",
+    "entries_behind",
     "exceptions_in",
     "exceptions_of",
     "exceptions_of_kinds",
@@ -98,6 +99,7 @@ __all__ = [
     "line_id",
     "lines_in",
     "lines_of",
+    "link_of",
     "managed_projects",
     "manager_accounts",
     "move",

@@ -58,6 +58,23 @@ _ORIGINALS = """
 """
 ORIGINALS = pl.Schema({"line": pl.Int64, "original_run": pl.String, "original_line": pl.Int64})
 
+_ENTRY_COLUMNS: Columns = {
+    "entry": pl.Int64,
+    "session": pl.Int64,
+    "project": pl.String,
+    "phase": pl.String,
+    "task": pl.String,
+    "author": pl.String,
+    "reason": pl.String,
+    "from": INSTANT,
+    "created": INSTANT,
+}
+ENTRIES = pl.Schema(_ENTRY_COLUMNS)
+_ENTRIES = """
+    SELECT id AS entry, session_id AS session, project_number AS project, phase_number AS phase,
+           task_number AS task, author, reason, from_ms AS "from", created_ms AS created
+    FROM project_entry WHERE id IN :entries ORDER BY id
+"""
 _REVIEWS = """
     SELECT charge_line.line_number AS line, line_review.action, line_review.actor, line_review.reason,
            line_review.at_ms AS at
@@ -66,6 +83,16 @@ _REVIEWS = """
     JOIN billing_run ON billing_run.id = charge_line.billing_run_id
     WHERE billing_run.number = :run ORDER BY charge_line.line_number, line_review.id
 """
+
+
+def entries_behind(engine: Engine, entries: list[int]) -> pl.DataFrame:
+    """Return project entries by their ids: `ENTRIES`.
+
+    `from` and `created` are instants: from when on it says so, and when it was said.
+    """
+    rows = store.read(engine, _ENTRIES, {"entries": entries})
+    instants = [pl.col(name).cast(pl.Int64).cast(INSTANT) for name in ("from", "created")]
+    return rows.with_columns(instants).cast(ENTRIES)
 
 
 def sessions_of(engine: Engine, run: Run) -> pl.DataFrame:

@@ -10,6 +10,7 @@ import polars as pl
 from sqlalchemy import Engine
 
 from warehouse import store
+from warehouse.ledger import chain
 from warehouse.ledger.agreement import Agreement
 from warehouse.ledger.batch_events import broken_batches
 from warehouse.ledger.events import broken_closings, broken_events, rate_ends, read_events
@@ -54,6 +55,26 @@ def broken_chains(engine: Engine) -> list[str]:
                 found += walk.over(batch)
             found += walk.end()
         return found
+
+
+def link_of(engine: Engine, run: Run, line: int) -> dict[str, str | None] | None:
+    """Return what the chain says of a line of a closed run: before, text and digest; None in the first form.
+
+    SHA-256 of `before`, a bar and `text` is `digest`.
+    """
+    if run.chain_version == 1:
+        return None
+    with _reading(engine) as read:
+        before: str | None = chain.header_digest(run)
+        for batch in batches(read, run.id):
+            numbers = batch.lines["line_number"].to_list()
+            digests = [before, *batch.lines["digest"]]
+            if line in numbers:
+                place = numbers.index(line)
+                text = str(chain.texts(batch)[place])
+                return {"before": digests[place], "text": text, "digest": digests[place + 1]}
+            before = digests[-1]
+    return None
 
 
 @contextmanager

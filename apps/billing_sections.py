@@ -12,6 +12,7 @@ from apps import page
 from apps.page import Column
 from pipelines.answers import billing_reconciliation
 from pipelines.answers.run_review import RunReview
+from pipelines.answers.wording import count
 from warehouse.errors import Problem
 from warehouse.money import HOUR_MS, format_minor
 
@@ -48,6 +49,15 @@ STEPS_TABLE = [
     Column("words", "Step"),
     Column("hours", "Hours", "hours"),
     Column("share", "Of run time", "share"),
+]
+MOST_STRETCHES = 200
+PIECES = [
+    Column("session", "Session", "count"),
+    Column("start", "From", "code"),
+    Column("end", "To", "code"),
+    Column("state", "State", "state"),
+    Column("kind", "Charged as"),
+    Column("milliseconds", "Milliseconds", "count"),
 ]
 STRETCHES = [
     Column("session", "Session", "count"),
@@ -228,21 +238,32 @@ def evidence(told: dict[str, Any]) -> Markup:
         orient="row",
     )  # fmt: skip
     acts = [f"{row['action']} by {row['actor']}: {row['reason']}" for row in told["reviews"]]
-    spent = " + ".join(f"{line[f'{kind}_ms']:,} ms {kind}" for kind in ("active", "pause", "buffer"))
-    price = format_minor(line["amount_minor"], line["currency"])
-    return page.section(
-        f"Line {line['line']}: where it comes from",
-        [
-            page.words(f"{spent} make a quantity of {line['quantity']:,}, which costs {price}.", *acts),
-            page.table(rows, STRETCHES, f"{rows.height:,} sessions, UTC", cards=True)
-            if rows.height
-            else Markup(""),
-            page.basis(
-                "Everything down to the segments: "
-                f"`process-meter billing show {line['run']} --line {line['line']}`."
-            ),
-        ],
-    )
+    parts = [
+        page.words(*(sentence[:1].upper() + sentence[1:] for sentence in told["arithmetic"]), *acts),
+        page.table(rows, STRETCHES, f"{count(rows.height, 'session')}, UTC", cards=True)
+        if rows.height
+        else Markup(""),
+        _pieces(told["stretches"]),
+        page.basis(
+            "Everything, with entries and digest: "
+            f"`process-meter billing show {line['run']} --line {line['line']}`."
+        ),
+    ]
+    return page.section(f"Line {line['line']}: where it comes from", parts)
+
+
+def _pieces(stretches: list[dict[str, Any]]) -> Markup:
+    """Return the stretches of evidence that a line charges, behind a click."""
+    shown = [
+        (row["session"], row["start"][:19], row["end"][:19], row["state"], row["kind"], row["milliseconds"])
+        for row in stretches[:MOST_STRETCHES]
+    ]
+    if not shown:
+        return Markup("")
+    rows = pl.DataFrame(shown, [column.name for column in PIECES], orient="row")
+    more = f", the first {MOST_STRETCHES:,} of them" if len(stretches) > MOST_STRETCHES else ""
+    table = page.table(rows, PIECES, "UTC", cards=True)
+    return page.more(f"{len(stretches):,} stretches of evidence{more}", table)
 
 
 def tie_out(engine: Engine, period: str) -> Markup:

@@ -141,7 +141,7 @@ def test_a_line_leads_to_its_sessions(drafted: Engine) -> None:
 
     assert press(desk, "Where it comes from") == ""
     assert "Active 3,600,000 + pause 0 + buffer 0 = 3,600,000 ms" in desk.parts["evidence"].value
-    assert "1000 / 1000 h x 90.00 EUR/h = 90.00 EUR" in desk.parts["evidence"].value
+    assert "x 90.00 EUR/h = 90.00 EUR" in desk.parts["evidence"].value
     assert "4 stretches of evidence" in desk.parts["evidence"].value
     assert "2026-09-07" in desk.parts["evidence"].value
 

@@ -171,7 +171,7 @@ _LATE = """
 """
 _IS_LATE = """
     SELECT 2 * ((SELECT max(started_ms) FROM session) - :start_ms)
-        < :start_ms - (SELECT min(started_ms) FROM session) AND :end_ms > :start_ms
+        < :start_ms - (SELECT min(started_ms) FROM session)
 """
 
 

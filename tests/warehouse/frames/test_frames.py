@@ -285,6 +285,26 @@ def test_sessions_of_no_length_count_where_they_lie(engine: Engine) -> None:
     assert frames.sessions(engine, JUNE, NINE).collect()["session"].to_list() == [2]
 
 
+@pytest.mark.parametrize("oldest_days", [0, 1_000], ids=["of one day", "of three years"])
+def test_a_window_late_in_history_finds_the_same_sessions(both_engines: Engine, oldest_days: int) -> None:
+    _organization(both_engines)
+    hour, end = 60 * MINUTE, NINE + timedelta(hours=1)
+    oldest = MS - hour - oldest_days * 24 * hour  # where the window is late, the database is asked otherwise
+    _session(both_engines, 1, started_ms=oldest, ended_ms=oldest + MINUTE)
+    _session(both_engines, 2, started_ms=oldest, ended_ms=MS)  # ends where the window starts
+    _session(both_engines, 3, started_ms=oldest, ended_ms=MS + 1)
+    _session(both_engines, 4, started_ms=oldest, ended_ms=MS + 2 * hour, application_id=2)
+    _session(both_engines, 5, started_ms=oldest, ended_ms=None)
+    _session(both_engines, 6, started_ms=MS, ended_ms=MS)
+    _session(both_engines, 7, started_ms=MS + 1, ended_ms=None)
+    _session(both_engines, 8, started_ms=MS + 2, ended_ms=MS + 2 * hour)
+    _session(both_engines, 9, started_ms=MS + hour, ended_ms=MS + 2 * hour)  # starts where it ends
+
+    found = frames.sessions(both_engines, NINE, end).collect()["session"].to_list()
+    assert found == [3, 4, 5, 6, 7, 8]
+    assert frames.sessions(both_engines, NINE, end, ["solve"]).collect()["session"].to_list() == [4]
+
+
 def test_an_open_session_has_no_end(engine: Engine) -> None:
     _organization(engine)
     _session(engine, 1, ended_ms=None)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from glob import escape
@@ -49,14 +48,14 @@ def _draft(path: Path) -> Path:
     except OSError as error:
         raise _refused(path, error) from error
     os.close(descriptor)
-    _remove_dead(path)
     draft = Path(name)
     draft.chmod(0o600)  # it holds names and amounts
+    _remove_dead(path, draft.stat().st_mtime - DEAD_AFTER_S)
     return draft
 
 
-def _remove_dead(path: Path) -> None:
-    before = time.time() - DEAD_AFTER_S
+def _remove_dead(path: Path, before: float) -> None:
+    """Remove drafts last written to before an instant by the clock of their own file system."""
     for draft in path.absolute().parent.glob(f".{escape(path.name)}.*{SUFFIX}"):
         with suppress(OSError):  # somebody else's, or removed just now
             if draft.stat().st_mtime < before:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import time
 from hashlib import sha256
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from billing_cases import session
 from billing_warehouse import billed_hours, hour, ms, on, organize, price, use, waive_all
 from sqlalchemy import Engine
 
-from pipelines import billing, exporting, whole_file
+from pipelines import billing, exporting
 from pipelines.workbook import write_workbook
 
 SEPTEMBER, OCTOBER = ms("2026-10-02 12:00"), ms("2026-11-02 12:00")
@@ -42,7 +41,7 @@ def _close(engine: Engine, period: str, now_ms: int) -> str:
     return run
 
 
-def digests(engine: Engine, run: str, folder: Path, times: int) -> set[tuple[str, str]]:
+def digests(engine: Engine, run: str, folder: Path, times: int) -> set[tuple[str, ...]]:
     """Write workbook and import file so many times, and read both back as SHA-256."""
     found = set()
     for place in range(times):
@@ -51,8 +50,6 @@ def digests(engine: Engine, run: str, folder: Path, times: int) -> set[tuple[str
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(time, "time", lambda now=now_ms: now / 1000)
             patch.setattr(time, "time_ns", lambda now=now_ms: now * 1_000_000)
-            # The files' own times are of today: no draft of theirs is a year old.
-            patch.setattr(whole_file, "time", SimpleNamespace(time=lambda: 0.0))
             write_workbook(engine, run, workbook, f"reader {place}", now_ms)
             exporting.export(engine, run, "generic", export, "ann", now_ms)
         found.add(tuple(sha256(path.read_bytes()).hexdigest() for path in (workbook, export)))

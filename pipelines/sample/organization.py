@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from pipelines.sample import calendars, entitlements, policies, products, projects
+from pipelines.sample import calendars, entitlements, policies, products, projects, rates
 from pipelines.sample.calendars import OFFICE_ID
 from pipelines.sample.people import (
     COST_CENTER,
@@ -58,14 +58,22 @@ def tables(plan: Plan, staff: list[Person], watched: pl.DataFrame) -> Tables:
         "policy": policies.policies(),
         "policy_version": policies.versions(plan),
         "client": projects.clients(),
-        "project": projects.projects(plan, COST_CENTER_ID, _managers(staff)),
+        "project": pl.concat(
+            [
+                projects.projects(plan, COST_CENTER_ID, _managers(staff)),
+                projects.accounts(plan, COST_CENTER_ID),
+            ],
+            how="diagonal",
+        ).with_columns(pl.col("kind").fill_null("project")),
         "phase": projects.phases(),
         "task": projects.tasks(),
         "entitlement": entitlements.entitlements(plan),
         "entitlement_application": entitlements.coverage(),
         "assignment": seats,
         "harvest_event": entitlements.harvest_events(plan, seats),
-        "rate": projects.rates(plan, _lead(staff)),
+        "project_preset": projects.presets(plan, DEPARTMENT_ID),
+        "rate": rates.rates(plan, _lead(staff)),
+        "conversion_rate": rates.conversions(plan),
     }
 
 

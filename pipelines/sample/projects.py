@@ -1,4 +1,4 @@
-"""Clients, projects and rates of Meridian Engineering. All of it invented."""
+"""Clients and projects of Meridian Engineering. All of it invented."""
 
 from __future__ import annotations
 
@@ -11,12 +11,9 @@ import polars as pl
 
 from pipelines.sample.calendars import OFFICE_ID
 from pipelines.sample.plan import Plan, add_months, instant_ms
-from pipelines.sample.products import APPLICATION_ID
 
-RATE_AUTHOR = "service:sample-rates"
-RATE_SCALE = 10_000
 CENTS = 100
-YEARLY_RISE = 1.03
+PRESET_AUTHOR = "service:sample-presets"
 
 CLIENTS = {
     "HARB": "Harborline Ports Authority",
@@ -79,7 +76,7 @@ PROJECTS = (
     Project("0411-00", "Orchard as-built models", "ORCH", "BLR", "EUR", from_month=-9),
     Project("0501-01", "Wind farm, foundations", "TASM", "SYD", from_month=-19),
     Project("0501-02", "Wind farm, access roads", "TASM", "SYD", from_month=-11),
-    Project("0505-00", "Grid connection survey", "TASM", "SYD", from_month=-8),
+    Project("0505-00", "Grid connection survey", "TASM", "SYD", "AUD", from_month=-8),
     Project("9100-01", "Design automation", "CC-210", "BOS"),
     Project("9100-02", "Simulation methods", "CC-240", "MUC", "EUR"),
     Project("9100-03", "Survey data platform", "CC-250", "LON", "EUR"),
@@ -154,6 +151,41 @@ def projects(
     )
 
 
+ACCOUNTS = ("CC-250",)
+"""Cost centers that have an account of their own: what their people use on no project goes there."""
+
+
+def accounts(plan: Plan, cost_center_id: Mapping[str, int]) -> pl.DataFrame:
+    """Return the accounts of cost centers: one row of `project` each."""
+    return pl.DataFrame(
+        {
+            "id": [len(PROJECTS) + place for place in range(1, len(ACCOUNTS) + 1)],
+            "number": list(ACCOUNTS),
+            "name": [f"Cost center {code}" for code in ACCOUNTS],
+            "cost_center_id": [cost_center_id[code] for code in ACCOUNTS],
+            "office_id": [OFFICE_ID["BOS"]] * len(ACCOUNTS),
+            "currency": ["USD"] * len(ACCOUNTS),
+            "chargeable": [True] * len(ACCOUNTS),
+            "opened_on": [plan.start.isoformat()] * len(ACCOUNTS),
+            "kind": ["cost_center"] * len(ACCOUNTS),
+        }
+    )
+
+
+def presets(plan: Plan, department_id: Mapping[str, int]) -> pl.DataFrame:
+    """Let what the GIS people use without a project go to their cost center since the rollout."""
+    return pl.DataFrame(
+        {
+            "id": [1],
+            "department_id": [department_id["GEO"]],
+            "valid_from_on": [plan.rollout.isoformat()],
+            "author": [PRESET_AUTHOR],
+            "reason": ["maps are kept for everybody"],
+            "created_ms": [instant_ms(plan.rollout) - 1],
+        }
+    )
+
+
 def _managers(managers: Mapping[str, Sequence[int]]) -> list[int | None]:
     """Give the clients' projects of each office to its managers in turn."""
     turns = {office: cycle(people) for office, people in managers.items() if people}
@@ -163,7 +195,7 @@ def _managers(managers: Mapping[str, Sequence[int]]) -> list[int | None]:
 def _tax_code(project: Project) -> str | None:
     if project.payer not in CLIENTS:
         return None
-    return {"USD": "EX", "EUR": "RC"}[project.currency]
+    return {"USD": "EX", "EUR": "RC", "AUD": "GST"}[project.currency]
 
 
 def _closed_on(plan: Plan, project: Project) -> str | None:
@@ -182,98 +214,6 @@ def tasks() -> pl.DataFrame:
     rows = [(phase, *task) for phase in phases()["id"] for task in TASKS]
     found = pl.DataFrame(rows, schema=["phase_id", "number", "name"], orient="row")
     return found.with_row_index("id", offset=1).with_columns(pl.col("id").cast(pl.Int64))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rate:
-    """An hourly price in cents, in both currencies; what is None stands for any.
-
-    `increment_minutes`, `direction` and `level` say how hours are rounded.
-    """
-
-    application: str | None = None
-    project: str | None = None
-    office: str | None = None
-    usd_cents: int | None = None
-    eur_cents: int | None = None
-    increment_minutes: int = 0
-    direction: str = "nearest"
-    level: str = "line"
-
-
-RATES = (
-    Rate(usd_cents=400, eur_cents=360),
-    Rate(application="draftline-cad", usd_cents=650, eur_cents=590),
-    Rate(application="draftline-bim", usd_cents=890, eur_cents=810),
-    Rate(application="draftline-render", usd_cents=1200, eur_cents=1090, increment_minutes=15,
-         direction="up"),
-    Rate(application="femora-workbench", usd_cents=1850, eur_cents=1690),
-    Rate(application="femora-solver", usd_cents=2400, eur_cents=2190, increment_minutes=6, direction="up",
-         level="session"),
-    Rate(application="terralume-gis", usd_cents=780, eur_cents=710, increment_minutes=15, level="month"),
-    Rate(application="trusswright", usd_cents=1150, eur_cents=1050, increment_minutes=6),
-    Rate(application="culvert", usd_cents=990, eur_cents=905),
-    # Drawing work from Bengaluru is sold for less.
-    Rate(application="draftline-cad", office="BLR", usd_cents=520, eur_cents=475),
-    Rate(application="draftline-bim", office="BLR", usd_cents=710, eur_cents=650),
-    # Negotiated with the client for one project.
-    Rate(application="femora-workbench", project="0130-00", usd_cents=1600),
-    Rate(application="femora-solver", project="0130-00", usd_cents=1980, increment_minutes=15,
-         direction="up"),
-    Rate(application="trusswright", project="0305-00", eur_cents=980, increment_minutes=6),
-    Rate(application="draftline-bim", project="0204-01", eur_cents=775),
-)  # fmt: skip
-LEAD_PROJECT, LEAD_USD_CENTS = "0126-01", 1500
-"""The first structural engineer in Boston is priced alone on this project."""
-
-
-def rates(plan: Plan, lead_id: int | None) -> pl.DataFrame:
-    """Return one row per scope, currency and calendar year: prices rise each January.
-
-    Parameters
-    ----------
-    lead_id
-        The person that has a price of their own, if the sample is large enough to have one.
-    """
-    years = [(year, f"{year}-01-01", f"{year + 1}-01-01") for year in range(plan.start.year, plan.today.year)]
-    years.append((plan.today.year, f"{plan.today.year}-01-01", ""))
-    rows = [
-        _rate_row(rate, currency, cents * YEARLY_RISE ** (year - plan.start.year), (first, last))
-        for year, first, last in years
-        for rate in RATES
-        for currency, cents in (("USD", rate.usd_cents), ("EUR", rate.eur_cents))
-        if cents is not None
-    ]
-    if lead_id is not None:
-        lead = Rate(project=LEAD_PROJECT, usd_cents=LEAD_USD_CENTS)
-        first = plan.rollout.isoformat()
-        rows.append(_rate_row(lead, "USD", LEAD_USD_CENTS, (first, "")) | {"person_id": lead_id})
-    before = instant_ms(plan.start) - 1
-    frame = pl.DataFrame(rows, schema_overrides={"person_id": pl.Int64, "valid_to_on": pl.String})
-    return frame.with_columns(
-        id=pl.int_range(1, pl.len() + 1, dtype=pl.Int64),
-        author=pl.lit(RATE_AUTHOR),
-        created_ms=pl.lit(before),
-    )
-
-
-def _rate_row(
-    rate: Rate, currency: str, cents: float, validity: tuple[str, str]
-) -> dict[str, int | str | None]:
-    price = round(cents / 5) * 5  # a price list knows no odd cents
-    return {
-        "person_id": None,
-        "project_id": PROJECT_ID[rate.project] if rate.project else None,
-        "office_id": OFFICE_ID[rate.office] if rate.office else None,
-        "application_id": APPLICATION_ID[rate.application] if rate.application else None,
-        "rate_scaled": price * RATE_SCALE // 100,
-        "currency": currency,
-        "valid_from_on": validity[0],
-        "valid_to_on": validity[1] or None,
-        "increment_ms": rate.increment_minutes * 60_000,
-        "direction": rate.direction,
-        "level": rate.level,
-    }
 
 
 def month_of(plan: Plan, day: date) -> int:

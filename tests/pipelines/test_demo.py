@@ -197,7 +197,7 @@ def test_last_months_bill_adjusts_the_month_before_and_holds_a_disputed_line(bil
     held = lines.filter(pl.col("review") == "hold")
     assert held["kind"].to_list() == ["usage", "reversal"]
     assert sum(runs["2026-10/1"]["held_minor"].values()) == held["amount_minor"].sum()
-    assert set(lines["currency"]) == {"USD", "EUR"}
+    assert set(lines["currency"]) == {"USD", "EUR", "AUD"}
     assert billing.verify(billed) == []
 
 

@@ -47,7 +47,7 @@ def test_sql_with_whole_numbers_comes_to_every_line_and_to_all_that_is_on_none(
     lines = recomputed.lines(connection)
     assert lines == recomputed.booked(recomputed.own_lines(engine, runs[month]))
     assert recomputed.unbilled(connection) == recomputed.left_out(engine, runs[month])
-    assert {line[0] for line in lines} == {"usage", "month_rounding"}
+    assert {line[0] for line in lines} == {"usage", "month_rounding", "cap"}
 
 
 def test_what_stands_of_a_month_after_its_corrections_is_what_sql_makes_of_all_evidence(

@@ -81,6 +81,17 @@ def find_actor(connection: Connection, account: str) -> Actor:
     return Actor(account, ledger.person_behind(connection, account), is_staff)
 
 
+def require_staff(connection: Connection, account: str, act: str) -> None:
+    """Refuse an account that is not of the billing staff.
+
+    Raises
+    ------
+    Problem
+        Naming the account and the act.
+    """
+    find_actor(connection, account).require_staff(act)
+
+
 @contextmanager
 def acting(engine: Engine, run: str, account: str) -> Iterator[tuple[Connection, Run, Actor]]:
     """Open the one transaction of an act on a run, alone with the ledger.

@@ -12,6 +12,7 @@ import polars as pl
 from sqlalchemy import Connection, Engine
 
 from pipelines import budgets
+from pipelines.acting import require_staff
 from warehouse import frames, ledger, store
 from warehouse.frames.projects import RATES
 from warehouse.frames.reading import Columns
@@ -108,9 +109,10 @@ def open_book(  # noqa: PLR0913 - a view is of what, by whom, for what, when and
     Raises
     ------
     Problem
-        There is no such run.
+        There is no such run, or the actor is not of the billing staff.
     """
     with engine.connect() as connection:
+        require_staff(connection, actor, f"make the {purpose} of run {run}")
         found = ledger.find_run(connection, run)
         signed = _sign_offs(connection, found)
     events = events_of(engine, found)

@@ -73,14 +73,14 @@ def _refuse_involved(  # noqa: PLR0913, PLR0917 - who approves what, of which li
 ) -> None:
     remedy = "let somebody else approve it, or relax separation_of_duties in the billing policy"
     if "author" in rules:
-        if _same(run.prepared_by, who):
+        if _same(connection, run.prepared_by, who):
             raise Problem(f"{who.name} prepared run {run.number} and cannot approve it", remedy)
         used = lines["rate_id"].drop_nulls().unique().to_list()
         authors = (
             frames.rates(engine).filter(pl.col("rate_id").is_in(used)).select("rate_id", "author").collect()
         )
         for rate, author in authors.iter_rows():
-            if _same(author, who):
+            if _same(connection, author, who):
                 raise Problem(
                     f"{who.name} wrote rate version {rate} of run {run.number} and cannot approve it", remedy
                 )
@@ -89,16 +89,22 @@ def _refuse_involved(  # noqa: PLR0913, PLR0917 - who approves what, of which li
 
 
 def _refuse_waiver(connection: Connection, run: Run, who: Actor) -> None:
-    for row in ledger.exceptions_in(connection, run.id):
-        if row.settled_by and settling.kind_of(row.kind).blocks and _same(row.settled_by, who):
+    rows = [row for row in ledger.exceptions_in(connection, run.id) if settling.kind_of(row.kind).blocks]
+    names = {row.settled_by for row in rows if row.settled_by}
+    own = {name for name in names if _same(connection, name, who)}
+    for row in rows:
+        if row.settled_by in own:
             raise Problem(
                 f"{who.name} {row.settlement} exception {row.number} of run {run.number} and cannot approve",
                 "let somebody else approve it, or allow it with waiver_may_approve in the billing policy",
             )
 
 
-def _same(name: str, who: Actor) -> bool:
-    return name.strip().casefold() == who.name.strip().casefold()
+def _same(connection: Connection, name: str, who: Actor) -> bool:
+    """Whether an account is the actor's: this one, or another one of the same person."""
+    if name.strip().casefold() == who.name.strip().casefold():
+        return True
+    return who.person_id is not None and ledger.person_behind(connection, name) == who.person_id
 
 
 def _refuse_marked(connection: Connection, run: Run) -> None:

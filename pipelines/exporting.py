@@ -18,6 +18,7 @@ from typing import Any
 import polars as pl
 from sqlalchemy import Connection, Engine
 
+from pipelines.acting import require_reason, require_staff
 from pipelines.book import open_book
 from pipelines.exports import (
     Document,
@@ -145,7 +146,7 @@ def check(  # noqa: PLR0913, PLR0917 - what of, for which target, by whom, when,
     Raises
     ------
     Problem
-        There is no such run or target, or the mapping file is none.
+        There is no such run or target, the mapping file is none, or the actor is not of the billing staff.
     """
     module = find_target(target)
     settings = module.read_mapping(mapping)
@@ -207,8 +208,8 @@ def export(  # noqa: PLR0913, PLR0917 - what of, for which target, to where, by 
     ------
     Problem
         The run is not closed, showback, drafted in another quantum than the target takes, or exported to
-        another target; a line could not be imported; the same batch was exported with other contents.
-        Nothing is written then.
+        another target; a line could not be imported; the same batch was exported with other contents; the
+        actor is not of the billing staff. Nothing is written then.
     """
     module = find_target(target)
     settings = module.read_mapping(mapping)
@@ -293,16 +294,17 @@ def void(engine: Engine, run: str, target: str, actor: str, reason: str, now_ms:
     Raises
     ------
     Problem
-        There is no such run or target, no batch of it stands, or no reason is given.
+        There is no such run or target, no batch of it stands, no reason is given, or the actor is not of the
+        billing staff.
     """
     find_target(target)
-    if not reason.strip():
-        raise Problem("to void an export needs a reason", "give one with --reason TEXT")
+    reason = require_reason(reason, "to void an export")
     with store.writing(engine) as connection:
         ledger.serialize(connection)
+        require_staff(connection, actor, f"void the export of run {run}")
         standing = _require_standing(connection, run, target)
-        void_batch(connection, standing.batch, actor, reason.strip(), now_ms)
-        detail = {"target": target, "batch": standing.batch, "reason": reason.strip()}
+        void_batch(connection, standing.batch, actor, reason, now_ms)
+        detail = {"target": target, "batch": standing.batch, "reason": reason}
         ledger.record_event(connection, actor, "billing void-export", run, detail, now_ms)
     return standing.batch
 

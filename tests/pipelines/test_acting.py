@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from drafted_run import NOW, PERIOD, RUN, change, events
 from sqlalchemy import Engine
 
-from pipelines import billing
+from pipelines import billing, exporting
+from pipelines.statements import read_statements
+from pipelines.workbook import write_workbook
 from warehouse.errors import Problem
 from warehouse.projects import Codes
 
@@ -120,6 +123,40 @@ def test_a_run_or_line_that_is_not_there_is_named(drafted: Engine) -> None:
         billing.visible_lines(drafted, "2026-11/1", "pat")
     with pytest.raises(Problem, match="run 2026-09/1 has no line 9; see them: `process-meter billing lines"):
         billing.refuse_stranger(drafted, "pat", RUN, 9)
+
+
+# --- Who takes files away ----------------------------------------------------------------------------------
+
+
+FILES: dict[str, Callable[[Engine, str, Path], object]] = {
+    "workbook": lambda engine, who, path: write_workbook(engine, RUN, path, who, NOW),
+    "statements": lambda engine, who, _: read_statements(engine, RUN, who, NOW),
+    "statement PORT": lambda engine, who, _: read_statements(engine, RUN, who, NOW, client="PORT"),
+    "export check generic": lambda engine, who, _: exporting.check(engine, RUN, "generic", who, NOW),
+    "export generic": lambda engine, who, path: exporting.export(engine, RUN, "generic", path, who, NOW),
+}
+
+
+@pytest.mark.parametrize("who", ["mallory", "user1", "user2"])
+def test_files_of_a_run_are_made_by_the_billing_staff_alone(
+    drafted: Engine, tmp_path: Path, who: str
+) -> None:
+    change(drafted, "UPDATE billing_run SET status = 'closed'")
+    before = events(drafted)
+    for purpose, make in FILES.items():
+        with pytest.raises(Problem, match=f"^{who} cannot make the {purpose} of run 2026-09/1: {who} is not"):
+            make(drafted, who, tmp_path / "made.xlsx")
+    with pytest.raises(Problem, match=f"^{who} cannot void the export of run 2026-09/1: {who} is not"):
+        exporting.void(drafted, RUN, "generic", who, "again", NOW)
+    assert (events(drafted), list(tmp_path.glob("*made*"))) == (before, [])
+
+
+def test_the_billing_staff_makes_files_of_a_run_in_any_case_of_its_name(
+    drafted: Engine, tmp_path: Path
+) -> None:
+    FILES["workbook"](drafted, "PAT", tmp_path / "made.xlsx")
+    assert (tmp_path / "made.xlsx").exists()
+    assert events(drafted)[-1] == ("PAT", "billing workbook")
 
 
 # --- The list ----------------------------------------------------------------------------------------------

@@ -81,6 +81,25 @@ def test_who_waived_may_approve_unless_the_policy_says_no(drafted: Engine) -> No
     assert events(drafted)[-1] == ("sue", "billing approve")
 
 
+@pytest.mark.parametrize(
+    ("others", "says"),
+    [
+        ({"pat": 1, "ann": 1}, "ann prepared run 2026-09/1 and cannot approve it"),
+        ({"rita": 1, "ann": 1}, "ann wrote rate version 1 of run 2026-09/1 and cannot approve it"),
+        ({"sue": 1, "ann": 1}, "ann waived exception 1 of run 2026-09/1 and cannot approve"),
+    ],
+)
+def test_a_second_account_makes_nobody_somebody_else(
+    engine: Engine, others: dict[str, int], says: str
+) -> None:
+    fill(engine, POLICY | {"waiver_may_approve": False})
+    make_approvable(engine)
+    for number, (name, person) in enumerate(others.items(), 30):
+        change(engine, f"INSERT INTO account (id, name, person_id) VALUES ({number}, '{name}', {person})")
+    with pytest.raises(Problem, match=says):
+        billing.approve(engine, RUN, "ann", NOW)
+
+
 # --- Two at once -------------------------------------------------------------------------------------------
 
 

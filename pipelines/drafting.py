@@ -20,7 +20,7 @@ from warehouse.metrics.states import Policy
 
 LINE_KEY = (
     "kind", "day", "person_id", "application", "office", "project", "phase", "task", "rate_id",
-    "original_line_id",
+    "rate_scaled", "original_line_id",
 )  # fmt: skip
 """What makes a line of a new draft the same one as a line of the draft before."""
 

@@ -21,7 +21,6 @@ from warehouse.metrics.charges import (
     Terms,
     billable,
     charge,
-    charge_billable,
     with_buffer,
 )
 from warehouse.metrics.local_days import PLACED
@@ -211,12 +210,12 @@ def alternatives(inputs: Inputs, policy: Policy, terms: Terms, charges: Charges)
         if (changed, other_terms) == (policy, terms):
             return total(charges)
         again = billable(billed.used, changed, other_terms)
-        return total(charge_billable(again, inputs.tariff, other_terms))
+        return total(again.charged(inputs.tariff, other_terms))
 
     def resolved(overlap: str) -> dict[str, Any]:
         if overlap == terms.overlap:
             return total(charges)
-        return total(charge_billable(billed, inputs.tariff, replace(terms, overlap=overlap)))
+        return total(billed.charged(inputs.tariff, replace(terms, overlap=overlap)))
 
     return {
         "buffer_0": other(with_buffer(policy, is_whole_timeout=False), terms),

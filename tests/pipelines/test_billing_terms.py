@@ -122,6 +122,16 @@ def test_a_late_session_that_begins_another_package_books_its_price(engine: Engi
     assert billing.verify(engine) == []
 
 
+def test_an_act_of_review_stays_with_its_part_of_a_line_in_two_tiers(engine: Engine) -> None:
+    organize(engine)
+    price(engine, 1, 120_000, tier_kind="graduated", tiers=json.dumps([[HOUR, 90_000]]))
+    worked(engine, 1, "2026-09-07", 90)
+    run = billing.draft(engine, "2026-09", "generic", "pat", SEPTEMBER)
+    billing.review(engine, run, 2, "hold", "pat", "not agreed", SEPTEMBER)
+    again = billing.draft(engine, "2026-09", "generic", "pat", SEPTEMBER)
+    assert lines(engine, again, "rate_scaled", "review") == [(120_000, None), (90_000, "hold")]
+
+
 # --- One run -----------------------------------------------------------------------------------------------
 
 

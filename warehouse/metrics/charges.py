@@ -25,7 +25,7 @@ from warehouse.money import HOUR_MS
 from warehouse.periods import INSTANT
 
 __all__ = ["Billable", "Charges", "Evidence", "Rated", "Tariff", "Terms", "Used", "billable", "charge",
-           "charge_billable", "rate_work", "used", "with_buffer"]  # fmt: skip
+           "rate_work", "used", "with_buffer"]  # fmt: skip
 
 QUARTER_MS = 900_000
 
@@ -85,7 +85,7 @@ class Charges:
     outside_ms
         suspended, unknown and provisional time of the period: in no term.
     billable
-        What they were made of, to charge it in other ways: see `charge_billable`.
+        What they were made of, to charge it in other ways: see `Billable.charged`.
     """
 
     lines: pl.DataFrame
@@ -107,7 +107,7 @@ def charge(evidence: Evidence, tariff: Tariff, policy: Policy, terms: Terms) -> 
         A segment crosses a quarter of an hour, two rates or presets collide, the overlap policy or whom to
         charge is unknown, or the tie-out fails.
     """
-    return charge_billable(billable(used(evidence, terms), policy, terms), tariff, terms)
+    return billable(used(evidence, terms), policy, terms).charged(tariff, terms)
 
 
 @dataclass(frozen=True)
@@ -153,29 +153,28 @@ class Billable:
     pieces: pl.DataFrame
     entered: pl.DataFrame
 
+    def charged(self, tariff: Tariff, terms: Terms) -> Charges:
+        """Charge what can be billed under the run's overlap policy; raises what `charge` does."""
+        counted = without_overlap(self.entered, terms.overlap)
+        entries = assignment.with_unfit(self.used.entries, tariff)
+        rated = rate_work(work(counted, self.used.days, entries), tariff, terms)
+        unbilled = pl.concat([_unknown_people(self.pieces), rated.unbilled])
+        by_state = tie_out.state_ms(self.used.usage)
+        tied = tie_out.evidence_terms(by_state, self.pieces, counted) | tie_out.line_terms(
+            rated.lines, unbilled, HOUR_MS // terms.quantum_per_hour
+        )
+        if not terms.is_unknown_busy:
+            tie_out.check(tied)
+        not_assigned = {kind: tie_out.of_kind_ms(unbilled, kind) for kind in tie_out.NOT_ASSIGNED}
+        outside = {name: by_state[name] for name in ("suspended", "unknown", "provisional")}
+        return Charges(rated.lines, rated.shares, unbilled, rated.notices, tied, not_assigned, outside, self)
+
 
 def billable(found: Used, policy: Policy, terms: Terms) -> Billable:
     """Keep what can be billed under a policy's buffer, and say which project entry is in force."""
     pieces = billable_pieces(found.usage, policy, is_unknown_busy=terms.is_unknown_busy)
     known = pieces.filter(pl.col("person_id").is_not_null())
     return Billable(found, pieces, in_force(known, _entry_spans(found.entries)))
-
-
-def charge_billable(found: Billable, tariff: Tariff, terms: Terms) -> Charges:
-    """Charge what can be billed under the run's overlap policy; raises what `charge` does."""
-    counted = without_overlap(found.entered, terms.overlap)
-    entries = assignment.with_unfit(found.used.entries, tariff)
-    rated = rate_work(work(counted, found.used.days, entries), tariff, terms)
-    unbilled = pl.concat([_unknown_people(found.pieces), rated.unbilled])
-    by_state = tie_out.state_ms(found.used.usage)
-    tied = tie_out.evidence_terms(by_state, found.pieces, counted) | tie_out.line_terms(
-        rated.lines, unbilled, HOUR_MS // terms.quantum_per_hour
-    )
-    if not terms.is_unknown_busy:
-        tie_out.check(tied)
-    not_assigned = {kind: tie_out.of_kind_ms(unbilled, kind) for kind in tie_out.NOT_ASSIGNED}
-    outside = {name: by_state[name] for name in ("suspended", "unknown", "provisional")}
-    return Charges(rated.lines, rated.shares, unbilled, rated.notices, tied, not_assigned, outside, found)
 
 
 # --- Local days --------------------------------------------------------------------------------------------

@@ -2,6 +2,8 @@
 
 import sys
 
-# nbformat brings jsonschema, which would compile a grammar of internationalized addresses at each start if it
-# finds it: more than a second, for a check that no notebook asks for. None tells it that there is none.
-sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
+# nbformat brings jsonschema, which looks for what checks formats that no notebook asks for, and does without
+# where it finds none: of international addresses (it compiles a grammar at each start, more than a second),
+# of others and of durations (with a calendar library, 30 ms). None tells it that there is none.
+for _unasked in ("rfc3987_syntax", "rfc3986_validator", "isoduration"):
+    sys.modules.setdefault(_unasked, None)  # type: ignore[arg-type]

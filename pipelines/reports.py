@@ -18,18 +18,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import nbformat
-from papermill.execute import ERROR_MARKER_TAG
-from sqlalchemy import Engine
+from pipelines.lasting import lasting
 
-from pipelines import in_process
-from pipelines.kernel import NotebookStopped, execute
-from pipelines.report_paper import find_browser, print_page
-from pipelines.report_parameters import Parameter, check_parameters, declared_parameters, nearest
-from pipelines.results import RESULTS_PATH, read_back
-from warehouse import report_runs
-from warehouse.errors import Problem
-from warehouse.store import open_warehouse
+with lasting():
+    import nbformat
+    from papermill.execute import ERROR_MARKER_TAG
+    from sqlalchemy import Engine
+
+    from pipelines import in_process
+    from pipelines.kernel import NotebookStopped, execute
+    from pipelines.report_paper import find_browser, print_page
+    from pipelines.report_parameters import Parameter, check_parameters, declared_parameters, nearest
+    from pipelines.results import RESULTS_PATH, read_back
+    from warehouse import report_runs
+    from warehouse.errors import Problem
+    from warehouse.store import open_warehouse
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 ON_REQUEST = "on request"

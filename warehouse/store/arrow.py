@@ -1,23 +1,26 @@
-"""Connections to PostgreSQL that answer in Arrow, kept for the next read: making one takes 50 ms."""
+"""Connections to PostgreSQL that answer in Arrow, kept for the next read: making one takes 50 ms.
+
+The drivers are loaded with the first of them: who reads SQLite need not wait for them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-import adbc_driver_manager.dbapi as adbc
-import adbc_driver_postgresql.dbapi
 import sqlalchemy as sa
-from psycopg.conninfo import make_conninfo
 from sqlalchemy import Engine
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import QueuePool
 
 from warehouse.store.engine import CONNECT_DEFAULTS, POOL_OVERFLOW, POOL_RECYCLE_SECONDS, POOL_SIZE
+
+if TYPE_CHECKING:
+    import adbc_driver_manager.dbapi as adbc
 
 _pools: WeakKeyDictionary[Engine, QueuePool] = WeakKeyDictionary()
 _making = Lock()
@@ -73,12 +76,16 @@ def _new_pool(engine: Engine) -> QueuePool:
 
 def _address(url: URL) -> str:
     """Return the URL's parts, which is not its text: SQLAlchemy writes spaces in a way that libpq refuses."""
+    from psycopg.conninfo import make_conninfo  # noqa: PLC0415
+
     query = {name: value if isinstance(value, str) else ",".join(value) for name, value in url.query.items()}
     place = url.translate_connect_args(username="user", database="dbname")
     return make_conninfo(**{**CONNECT_DEFAULTS, **place, **query})
 
 
 def _require_alive(connection: adbc.Connection, *_: object) -> None:
+    import adbc_driver_manager.dbapi as adbc  # noqa: PLC0415
+
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1").fetch_polars()
@@ -87,4 +94,6 @@ def _require_alive(connection: adbc.Connection, *_: object) -> None:
 
 
 def _connect(address: str) -> Any:
+    import adbc_driver_postgresql.dbapi  # noqa: PLC0415
+
     return adbc_driver_postgresql.dbapi.connect(address, autocommit=True)

@@ -159,4 +159,3 @@ def policy_version_id(connection: Connection, version: int) -> int:
         .limit(1)
     )
     return int(connection.execute(query).scalar_one())
-

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -71,11 +71,12 @@ Row = dict[str, Any]
 
 def fill(engine: Engine) -> None:
     """Write the organization, its prices and the month."""
-    for table, rows in (*_organization(), *_prices(), *_evidence()):
+    for table, rows in (*organization(), *prices(RATES), *_evidence()):
         store.append(engine, table, pl.DataFrame(rows, infer_schema_length=None))
 
 
-def _organization() -> Iterator[tuple[str, list[Row]]]:
+def organization() -> Iterator[tuple[str, list[Row]]]:
+    """Give the rows of who works where with what."""
     since = "2026-01-01"
     yield "organization", [{"id": 1, "name": "Paper", "zone": "Europe/Berlin", "currency": "EUR"}]
     yield "office", [
@@ -141,7 +142,8 @@ def _office(machine: str) -> int:
     return NYC if machine.startswith("ny") else BER
 
 
-def _prices() -> Iterator[tuple[str, list[Row]]]:
+def prices(rates: Sequence[Row]) -> Iterator[tuple[str, list[Row]]]:
+    """Give the rows of who pays, and what."""
     yield "client", [{"id": 1, "code": "PORT", "name": "Port Authority"}]
     yield "project", [
         {"id": number, "number": code, "name": f"Project {code}", "client_id": None if code == "20" else 1,
@@ -175,7 +177,7 @@ def _prices() -> Iterator[tuple[str, list[Row]]]:
     )
     plain = {"currency": "EUR", "valid_from_on": "2026-01-01", "direction": "up", "level": "line", **by,
              "increment_ms": 0, "minimum_ms": 0, "free_ms": 0, "tiers": "[]"}  # fmt: skip
-    yield "rate", [{"id": number, **plain, **rate} for number, rate in enumerate(RATES, 1)]
+    yield "rate", [{"id": number, **plain, **rate} for number, rate in enumerate(rates, 1)]
     yield (
         "conversion_rate",
         [

@@ -60,7 +60,7 @@ LINE = ("kind", "day", "person_id", "application", "office", "project", "phase",
 """What of a line is compared."""
 
 LEFT_OUT = ("unknown_person", "unassigned", "invalid_project", "closed_project", "not_a_member", "no_account",
-            "no_rate")  # fmt: skip
+            "no_rate", "no_conversion")  # fmt: skip
 """Exceptions of time that is on no line."""
 
 Line = tuple[Any, ...]

@@ -217,7 +217,12 @@ CREATE TABLE unbilled AS  -- by session and kind
 SELECT 'unknown_person' AS kind, session, sum(end_ms - start_ms)::BIGINT AS milliseconds
 FROM piece WHERE person IS NULL GROUP BY ALL
 UNION ALL
-SELECT coalesce(fault, 'no_rate'), session, sum(active_ms + pause_ms + buffer_ms)::BIGINT
+SELECT coalesce(fault, CASE WHEN EXISTS (
+           SELECT 1 FROM special WHERE special.day = rated.day AND special.person = rated.person
+           AND special.project_id = rated.project_id AND special.office_id IS NOT DISTINCT FROM rated.office_id
+           AND special.application_id = rated.application_id AND special.currency = rated.currency)
+           THEN 'no_conversion' ELSE 'no_rate' END) AS kind,
+       session, sum(active_ms + pause_ms + buffer_ms)::BIGINT
 FROM rated WHERE fault IS NOT NULL OR (chargeable AND rate_id IS NULL) GROUP BY ALL;
 
 -- --- Quantity first, then price ----------------------------------------------------------------------------------

@@ -159,8 +159,8 @@ def _known(described: pl.DataFrame, entries: pl.DataFrame, names: _Names) -> pl.
     at all, or the highest one speaks of all instances and covers it. Then no segment has to be cut. The
     `_group` of any other is that without a project.
     """
-    in_order = entries if entries["entry"].is_sorted() else entries.sort("entry")
-    highest = in_order.unique("session", keep="last")
+    one_each = entries["session"].n_unique() == entries.height  # as of most: then none outranks another
+    highest = entries if one_each else entries.sort("entry").unique("session", keep="last")
     covers = (pl.col("start_ms") <= pl.col("_from")) & (
         pl.col("end_ms").is_null() | (pl.col("end_ms") >= pl.col("_to")).fill_null(value=False)
     )
@@ -173,7 +173,8 @@ def _known(described: pl.DataFrame, entries: pl.DataFrame, names: _Names) -> pl.
             _person=_place("person", names.people),
             _application=_place("application", names.applications),
         )
-        .join(highest.lazy(), on="session", how="left")
+        .sort("session")  # to put whole numbers in order on both sides is less work than to hash them
+        .join(highest.sort("session").lazy(), on="session", how="left")
         .with_columns(_steady=steady)
         .select(
             "session",

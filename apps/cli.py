@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -72,6 +73,7 @@ for name, commands in masterdata.apps.items():
 def main() -> None:
     """Run the command line; the console script and `python -m apps.cli` start here."""
     try:
+        _refuse_undecodable(sys.argv[1:])
         app()
     except Problem as problem:
         _fail(problem)
@@ -81,6 +83,16 @@ def main() -> None:
         sys.exit(0)
     except Exception as error:  # noqa: BLE001 - the last place before the user: one line, not a traceback
         _fail(error)
+
+
+def _refuse_undecodable(arguments: Sequence[str]) -> None:
+    """Refuse what the shell passes in another encoding: no database and no file takes it."""
+    for argument in arguments:
+        try:
+            argument.encode()
+        except UnicodeEncodeError as error:
+            told = argument.encode("ascii", "backslashreplace").decode()[:80]
+            raise Problem(f"the argument {told} is not UTF-8", "set the terminal to UTF-8") from error
 
 
 def _fail(error: Exception) -> None:

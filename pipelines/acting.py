@@ -16,6 +16,10 @@ from sqlalchemy import Connection, Engine
 from warehouse import ledger, store
 from warehouse.errors import Problem
 from warehouse.ledger import Party, Run
+from warehouse.projects import shown
+
+LONGEST_REASON = 1_000
+"""Characters of a reason."""
 
 
 @dataclass(frozen=True)
@@ -124,11 +128,26 @@ def require_reason(reason: str, act: str) -> str:
     Raises
     ------
     Problem
-        There is none.
+        There is none, or none that can be shown.
     """
     if not reason.strip():
         raise Problem(f"{act} needs a reason", "give one with --reason TEXT")
-    return reason.strip()
+    return readable(reason)
+
+
+def readable(reason: str) -> str:
+    """Return a reason, which may be empty, on one line: it is shown in workbooks for years.
+
+    Raises
+    ------
+    Problem
+        It is too long, or holds what cannot be printed: NUL, a mark that turns the direction of writing.
+    """
+    told = " ".join(reason.split())
+    if len(told) > LONGEST_REASON or not told.isprintable():
+        remedy = f"give at most {LONGEST_REASON:,} characters that can be printed"
+        raise Problem(f"{shown(told)} is no reason that can be shown", remedy)
+    return told
 
 
 def staff(engine: Engine) -> list[str]:
@@ -145,7 +164,8 @@ def change_staff(
     Raises
     ------
     Problem
-        The actor is not of the billing staff, an account is named that is not known, or nobody would be left.
+        The actor is not of the billing staff, an account is named that none can be, or nobody would be left,
+        or nobody but accounts that the directory does not know: a slip of the pen would lock everybody out.
     """
     with store.writing(engine) as connection:
         ledger.serialize(connection)
@@ -159,6 +179,7 @@ def change_staff(
                 "nobody would be left in the billing staff, and so everybody be of it",
                 "add somebody first: `process-meter billing staff --add ACCOUNT`",
             )
+        _refuse_lockout(connection, actor, after)
         ledger.set_billing_staff(connection, after)
         ledger.record_event(connection, actor, "billing staff", "organization", {"accounts": after}, now_ms)
         return True
@@ -167,4 +188,18 @@ def change_staff(
 def _plain(name: str) -> str:
     if not name.strip():
         raise Problem("an account of the billing staff has no name", "name the account")
+    if not name.strip().isprintable():
+        raise Problem(f"{shown(name)} is no name of an account", "name the account as the directory has it")
     return name.strip().lower()
+
+
+def _refuse_lockout(connection: Connection, actor: str, accounts: list[str]) -> None:
+    if actor.strip().lower() in accounts:
+        return
+    if all(ledger.person_behind(connection, name) is None for name in accounts):
+        raise Problem(
+            f"nobody of the directory has the account {' or '.join(accounts)}, and {actor} would not be left "
+            "in the billing staff",
+            "mind the spelling, name yourself as well, or import the directory first: "
+            "`process-meter directory import FILE`",
+        )

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, Engine
 
-from pipelines.acting import Actor, acting, require_reason, require_status
+from pipelines.acting import Actor, acting, readable, require_reason, require_status
 from warehouse import directory, ledger
 from warehouse.errors import Problem
 from warehouse.ledger import OPEN, ProjectLines, Run, SignOff
@@ -177,7 +177,7 @@ def _lines_of(connection: Connection, run: Run, project: str) -> ProjectLines:
 def _right(actor: Actor, lines: ProjectLines, reason: str) -> str:
     """Return the reason of who may sign: a manager needs none."""
     if actor.manages(lines.manager_id):
-        return reason.strip()
+        return readable(reason)
     actor.require_staff(f"sign project {lines.project}, which is somebody else's")
     return require_reason(reason, f"to act for the manager of project {lines.project}")
 

@@ -134,6 +134,12 @@ def test_a_taken_port_is_named(
     assert str(taken_port) in line
 
 
+def test_an_argument_in_another_encoding_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, error = run(capsys, "billing", "show", "Fr\udcfchling")
+    assert (code, out) == (1, "")
+    assert error == "process-meter: the argument Fr\\udcfchling is not UTF-8; set the terminal to UTF-8\n"
+
+
 def test_an_unforeseen_failure_is_one_line_and_a_traceback_only_with_debug(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -182,6 +182,7 @@ def test_who_is_in_the_staff_already_changes_nothing(drafted: Engine) -> None:
     [
         ((), ("pat", "ann", "sue"), "nobody would be left in the billing staff"),
         (("  ",), (), "an account of the billing staff has no name"),
+        (("\u202eann",), (), r"\\u202eann is no name of an account; name the account as"),
     ],
 )
 def test_a_staff_of_nobody_is_refused(
@@ -190,6 +191,58 @@ def test_a_staff_of_nobody_is_refused(
     with pytest.raises(Problem, match=says):
         billing.change_staff(drafted, "ann", NOW, add=add, remove=remove)
     assert billing.staff(drafted) == ["pat", "ann", "sue"]
+
+
+def test_a_slip_of_the_pen_locks_nobody_out(drafted: Engine) -> None:
+    change(drafted, "UPDATE organization SET settings = '{}'")
+    with pytest.raises(
+        Problem, match=r"^nobody of the directory has the account usre1, and root would not be left in the"
+    ):
+        billing.change_staff(drafted, "root", NOW, add=("usre1",))
+    assert billing.staff(drafted) == []
+    assert billing.change_staff(drafted, "root", NOW, add=("user1", "usre2")) is True
+    assert billing.staff(drafted) == ["user1", "usre2"]
+
+
+# --- Reasons -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("reason", "says"),
+    [
+        (" \t\n ", "needs a reason; give one with --reason TEXT"),
+        (
+            "a\0b",
+            r"a\\x00b is no reason that can be shown; give at most 1,000 characters that can be printed",
+        ),
+        ("\u202egnp.exe", r"\\u202egnp.exe is no reason that can be shown"),
+        ("\ud800", r"\\ud800 is no reason that can be shown"),
+        ("x" * 40_000, f"{'x' * 60}… is no reason that can be shown"),
+    ],
+)
+def test_a_reason_that_nobody_could_read_is_refused_by_every_act(
+    drafted: Engine, reason: str, says: str
+) -> None:
+    before = events(drafted)
+    for act in (
+        lambda: billing.review(drafted, RUN, 1, "hold", "pat", reason, NOW),
+        lambda: billing.waive(drafted, RUN, "pat", reason, NOW, kind="unassigned"),
+        lambda: billing.sign(drafted, RUN, "A", "pat", reason, NOW),
+        lambda: billing.void(drafted, RUN, "pat", reason, NOW),
+        lambda: billing.release(drafted, RUN, 1, "pat", reason, NOW),
+        lambda: exporting.void(drafted, RUN, "generic", "pat", reason, NOW),
+    ):
+        with pytest.raises(Problem, match=says):
+            act()
+    assert events(drafted) == before
+
+
+@pytest.mark.parametrize(
+    "reason", ["=1+1", "@SUM(A1)", "🙂", "שלום", "<b>x</b>", "'; DROP TABLE project; --"]
+)
+def test_a_reason_is_kept_as_it_is_said(drafted: Engine, reason: str) -> None:
+    billing.review(drafted, RUN, 1, "hold", "pat", f"  {reason}\n", NOW)
+    assert billing.show(drafted, RUN, 1)["reviews"][0]["reason"] == reason
 
 
 def test_other_settings_of_the_organization_stay(drafted: Engine) -> None:

@@ -38,6 +38,7 @@ from traitlets import Type
 from traitlets.config import Config
 
 from pipelines.kernel import NotebookStopped, one_line
+from pipelines.lasting import seldom
 from warehouse.store import lending
 
 NAME = "process-meter-in-process"
@@ -76,7 +77,7 @@ def execute(
         It did not reach its end.
     """
     papermill_engines.register(NAME, InProcess)
-    with _ONE_AT_A_TIME, _environment(environment), lending(warehouse):
+    with _ONE_AT_A_TIME, seldom(), _environment(environment), lending(warehouse):
         try:
             papermill.execute_notebook(
                 str(notebook),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import importlib
 import json
@@ -10,7 +11,7 @@ import sys
 
 import pytest
 
-from pipelines.lasting import lasting
+from pipelines.lasting import lasting, seldom
 
 LOADED = """
 import gc, json, sys
@@ -37,6 +38,23 @@ def _load() -> None:
         importlib.import_module("no_such_module")
 
 
+ENDS = """
+from pipelines.lasting import lasting
+class Ring:
+    def __del__(self): print("looked at")
+with lasting(): pass
+ring = Ring()
+ring.itself = ring
+del ring
+"""
+
+
+def test_the_collector_does_not_look_through_everything_at_the_end() -> None:
+    for code, said in ((ENDS, ""), (ENDS.replace("with lasting(): pass", ""), "looked at\n")):
+        done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+        assert done.stdout == said
+
+
 @pytest.mark.parametrize("on", [True, False])
 def test_the_collector_rests_while_something_loads_and_is_then_as_it_was(on: bool) -> None:
     if not on:
@@ -49,3 +67,11 @@ def test_the_collector_rests_while_something_loads_and_is_then_as_it_was(on: boo
     finally:
         gc.unfreeze()
         gc.enable()
+        atexit.unregister(gc.freeze)
+
+
+def test_the_collector_looks_as_often_as_before_after_it_looked_seldom() -> None:
+    before = gc.get_threshold()
+    with seldom():
+        assert gc.get_threshold() == (100_000, *before[1:])
+    assert gc.get_threshold() == before

@@ -119,7 +119,7 @@ def start(name: str, url: str, folder: Path) -> subprocess.Popen[bytes]:
     child = subprocess.Popen(
         [sys.executable, __file__, name, url, str(folder)],
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent)},
+        env={**os.environ, "PYTHONPATH": f"{Path(__file__).parent}{os.pathsep}{ROOT}"},
         stdout=subprocess.PIPE,
     )
     assert child.stdout is not None

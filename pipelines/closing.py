@@ -207,7 +207,7 @@ def release(  # noqa: PLR0913, PLR0917 - which line is billed after all, by whos
     with acting(engine, run, actor) as (connection, found, who):
         party = ledger.party_of(connection, found.id, line)
         if party is None:
-            raise Problem(f"run {run} has no line {line}", f"see them: `process-meter billing show {run}`")
+            raise Problem(f"run {run} has no line {line}", f"see them: `process-meter billing lines {run}`")
         who.require_manager(party, f"release line {line} of run {run}")
         require_status(found, ("closed",), "accept the line of a draft instead")
         if party.action != "hold":

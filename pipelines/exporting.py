@@ -171,7 +171,8 @@ def _run_faults(run: Run, target: str, issued: Sequence[Batch]) -> list[Fault]:
     standing = _standing(issued)
     if standing and standing.target != target:
         what = f"was exported to {standing.target}, batch {standing.batch}"
-        remedy = "take that batch out of accounting, then void it: `process-meter billing void-export`"
+        void_it = f"process-meter billing void-export {run.number} --target {standing.target} --reason TEXT"
+        remedy = f"take that batch out of accounting, then void it: `{void_it}`"
         found.append(Fault(None, what, remedy))
     return found
 

@@ -95,7 +95,7 @@ def _party(connection: Connection, run: Run, line: int) -> Party:
     party = ledger.party_of(connection, run.id, line)
     if party is None:
         raise Problem(
-            f"run {run.number} has no line {line}", f"see them: `process-meter billing show {run.number}`"
+            f"run {run.number} has no line {line}", f"see them: `process-meter billing lines {run.number}`"
         )
     return party
 

@@ -42,7 +42,7 @@ def show(engine: Engine, run: str | None = None, line: int | None = None) -> dic
         }  # fmt: skip
     mine = lines.filter(pl.col("line") == line)
     if mine.is_empty():
-        raise Problem(f"run {run} has no line {line}", f"see them: `process-meter billing show {run}`")
+        raise Problem(f"run {run} has no line {line}", f"see them: `process-meter billing lines {run}`")
     sessions = ledger.sessions_of(engine, found).filter(pl.col("line") == line)
     reviews = ledger.review_rows(engine, run).filter(pl.col("line") == line)
     return {

@@ -237,8 +237,10 @@ def dealt_with(exceptions: pl.DataFrame) -> str:
 
 
 def adjustments(book: Book) -> Table:
-    """One row per line that corrects a closed period."""
+    """One row per line that corrects a closed period; those that review kept back are told, as on Summary."""
     lines = book.lines.filter("is_correction")
+    kept_back = lines.filter(pl.col("billable") & ~pl.col("is_billed"))
+    told = "" if kept_back.is_empty() else f"; on Held, not billed: {amounts_in_words(sums(kept_back))}"
     is_reversal = pl.col("kind") == "reversal"
     frame = with_digits(lines).with_columns(
         period_billed=pl.lit(book.run.period),
@@ -250,7 +252,7 @@ def adjustments(book: Book) -> Table:
     )
     return Table(
         "Adjustments",
-        f"Adjustments of closed periods: {amounts_in_words(sums(lines))}",
+        f"Adjustments of closed periods: {amounts_in_words(sums(lines.filter('is_billed')))}{told}",
         "A closed run is never edited: what changed is reversed as it was and booked again as it is",
         ADJUSTMENTS,
         frame,

@@ -22,21 +22,21 @@ MILLISECONDS_PER_HOUR = 3_600_000
 
 def mount(app: typer.Typer) -> None:
     """Give `process-meter billing` its commands of review."""
-    for action, (text, example) in ACTS.items():
-        _mount_act(app, action, text, example)
+    for action, (text, example, done) in ACTS.items():
+        _mount_act(app, action, text, example, done)
     for name, (command, example) in COMMANDS.items():
         app.command(name, epilog=f"Example: process-meter billing {example}")(command)
 
 
 ACTS = {
-    "dispute": ("Dispute a line of a draft, as whose it is.", "not mine: I was on leave"),
-    "accept": ("Accept a line of a draft; settles a dispute.", "the log agrees"),
-    "hold": ("Keep a line out of this run's bill.", "asked for the contract"),
-    "writeoff": ("Give up a line's amount.", "goodwill"),
+    "dispute": ("Dispute a line of a draft, as whose it is.", "not mine: I was on leave", "disputed"),
+    "accept": ("Accept a line of a draft; settles a dispute.", "the log agrees", "accepted"),
+    "hold": ("Keep a line out of this run's bill.", "asked for the contract", "held"),
+    "writeoff": ("Give up a line's amount.", "goodwill", "written off"),
 }
 
 
-def _mount_act(app: typer.Typer, action: str, text: str, why: str) -> None:
+def _mount_act(app: typer.Typer, action: str, text: str, why: str, done: str) -> None:
     """Give the command line one act of review on a line."""
 
     def act(run: Run, line: Line, reason: Reason, warehouse: WarehouseUrl = None) -> None:
@@ -44,7 +44,7 @@ def _mount_act(app: typer.Typer, action: str, text: str, why: str) -> None:
 
         with opened(warehouse) as engine:
             is_new = review(engine, run, line, action, operating_system_identity(), reason, now_ms())
-        _say(is_new, f"Run {run}, line {line}: {action}.")
+        _say(is_new, f"Run {run}, line {line}: {done}.")
 
     example = f'Example: process-meter billing {action} 2026-10/1 12 --reason "{why}"'
     command: Callable[..., None] = act

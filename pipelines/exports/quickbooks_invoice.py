@@ -87,7 +87,7 @@ class Settings(Posting):
     due_days: Annotated[int, days] = 30
     item: Annotated[str, pattern] = "{application}"
     items: Annotated[Mapping[str, str], codes(one_line(100, 1))] = field(default_factory=dict)
-    description: Annotated[str, pattern] = "{project} {phase} {task} {person}"
+    description: Annotated[str, pattern] = "{project} {phase} {task}"
     memo: Annotated[str, pattern] = "{batch}"
     tax_code: Annotated[str, one_line(31)] = ""
 

@@ -200,7 +200,7 @@ def projects(found: RunReview) -> Markup:
     if rest.height:
         parts.append(
             page.more(
-                f"{rest.height:,} projects need no sign-off and have no limit",
+                f"{count(rest.height, 'project')} without sign-off or limit",
                 page.table(rest, PROJECTS, cards=True),
             )
         )

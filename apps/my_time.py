@@ -164,6 +164,9 @@ class Desk:
         self.disputing = forms.row(self.line, self.why, forms.button("Dispute", self.dispute))
         self.found = self._read()
         self.fields = {rule.name: _field(rule) for rule in self.found.fields}
+        codes = (self.project, self.phase, self.task, *self.fields.values())
+        set_it = forms.button("Set project", self.set_project)
+        self.entering = forms.row(self.entry, *codes, self.reason, set_it)
         self.project.observe(self._project_chosen, names="value")
         self.phase.observe(self._phase_chosen, names="value")
 
@@ -191,6 +194,7 @@ class Desk:
         every = [(f"all {self.found.faulty.height:,} that are to put right", 0)] if several else []
         forms.offer(self.entry, [*offered, *every])
         self.project.options = tuple(_label(project.number, project.name) for project in self.found.projects)
+        self.entering.layout.display = "" if rows.height else "none"
         self.disputing.layout.display = "" if self.found.lines["is_open"].any() else "none"
         disputable = self.found.lines.filter("is_open").select("run", "line", "day", "application")
         forms.offer(
@@ -291,14 +295,11 @@ class Desk:
     def widgets(self) -> list[ipywidgets.Widget]:
         """Return the page below its title, in order."""
         weeks = [forms.button(words, self.turn(by)) for words, by in (("Week before", -1), ("Week after", 1))]
-        set_it = forms.button("Set project", self.set_project)
         return [
             forms.row(self.title, self.day, *weeks),
             self.said,
             self.top,
-            forms.row(
-                self.entry, self.project, self.phase, self.task, *self.fields.values(), self.reason, set_it
-            ),
+            self.entering,
             self.lines,
             self.disputing,
         ]

@@ -65,11 +65,16 @@ def with_names(engine: Engine, lines: pl.DataFrame) -> pl.DataFrame:
 
 
 def read_out(frame: pl.DataFrame) -> pl.DataFrame:
-    """Write quantities and amounts as people read them."""
+    """Write quantities and amounts as people read them; of a fixed amount, as a cap takes off, that it is one."""
     quantity = pl.struct("quantity", "quantum_per_hour").map_elements(
         lambda row: in_hours(row["quantity"], row["quantum_per_hour"]), return_dtype=pl.String
     )
-    return frame.with_columns(quantity=quantity, amount=in_words("amount_minor", format_minor))
+    found = frame.with_columns(quantity=quantity, amount=in_words("amount_minor", format_minor))
+    if "unit" not in frame.columns:  # sums of lines
+        return found
+    return found.with_columns(
+        quantity=pl.when(pl.col("unit") == "hour").then("quantity").otherwise(pl.lit("fixed"))
+    )
 
 
 def in_hours(quantity: int, quantum_per_hour: int) -> str:

@@ -112,10 +112,19 @@ def answer(engine: Engine | None = None, period: str = "", *, now: datetime | No
     )
 
 
+HOURS = pl.col("quantity").filter(pl.col("unit") == "hour").sum()
+"""Of lines: a fixed amount, as a cap takes off, is no hours."""
+
+
+def _priced(named: pl.DataFrame) -> pl.DataFrame:
+    """Leave the rate to hours: each fixed amount has a price of its own, which is the amount."""
+    return named.with_columns(rate_scaled=pl.when(pl.col("unit") == "hour").then("rate_scaled"))
+
+
 def _by_project(named: pl.DataFrame) -> pl.DataFrame:
     return (
         named.group_by("payer", "project", "project_name", "currency", "quantum_per_hour")
-        .agg(pl.col("quantity", "amount_minor").sum())
+        .agg(HOURS, pl.col("amount_minor").sum())
         .sort(*LARGEST_FIRST, "project", descending=[False, True, False])
         .pipe(read_out)
         .select("payer", "project", "project_name", "currency", "quantity", "amount_minor", "amount")
@@ -124,8 +133,9 @@ def _by_project(named: pl.DataFrame) -> pl.DataFrame:
 
 def _by_application(named: pl.DataFrame) -> pl.DataFrame:
     return (
-        named.group_by("application", "rate_scaled", "currency", "quantum_per_hour")
-        .agg(pl.col("quantity", "amount_minor").sum())
+        _priced(named)
+        .group_by("application", "rate_scaled", "currency", "quantum_per_hour")
+        .agg(HOURS, pl.col("amount_minor").sum())
         .sort(*LARGEST_FIRST, "application", "rate_scaled", descending=[False, True, False, False])
         .pipe(read_out)
         .with_columns(rate=in_words("rate_scaled", format_rate))
@@ -136,8 +146,9 @@ def _by_application(named: pl.DataFrame) -> pl.DataFrame:
 def _by_line(named: pl.DataFrame) -> pl.DataFrame:
     place = ("payer", "project", "phase", "task", "application")
     return (
-        named.group_by(*place, "rate_scaled", "currency", "quantum_per_hour")
-        .agg(pl.col("quantity", "amount_minor", "adjustment_minor").sum())
+        _priced(named)
+        .group_by(*place, "rate_scaled", "currency", "quantum_per_hour")
+        .agg(HOURS, pl.col("amount_minor", "adjustment_minor").sum())
         .sort(*LARGEST_FIRST, *place, "rate_scaled", descending=[False, True, *[False] * 6], nulls_last=True)
         .pipe(read_out)
         .with_columns(

@@ -118,7 +118,11 @@ def _lines(engine: Engine, run: str, allowed: tuple[str, ...] | None) -> pl.Data
         found = found.filter(pl.col("project").is_in(list(allowed)))
     named = billed_run.with_names(engine, found.collect())
     rate = in_words("rate_scaled", format_rate)
-    return named.pipe(read_out).with_columns(rate=pl.when("billable").then(rate)).select(LINE_COLUMNS)
+    return (
+        named.pipe(read_out)
+        .with_columns(rate=pl.when("billable", pl.col("unit") == "hour").then(rate))
+        .select(LINE_COLUMNS)
+    )
 
 
 def _by_kind(found: list[dict[str, Any]]) -> pl.DataFrame:

@@ -40,7 +40,7 @@ from pipelines.queries.asking import (
     zone,
 )
 from pipelines.report_parameters import Parameter
-from warehouse import frames
+from warehouse import frames, ledger
 from warehouse.errors import Problem
 from warehouse.metrics.catalogue import CATALOGUE
 from warehouse.metrics.concurrency import curve
@@ -125,12 +125,14 @@ def _bound(column: str) -> Made:
 
 
 def _billed(engine: Engine, values: Values) -> Answer:
-    """Sum the charge lines of closed runs; amounts of two currencies stand apart."""
+    """Sum what closed runs bill, as their workbooks do; amounts of two currencies stand apart."""
     closed = frames.runs(engine).filter(pl.col("status") == "closed").select("run", "period")
     lines = frames.charge_lines(engine).join(closed, on="run")
     if values["period"]:
         lines = lines.filter(pl.col("period") == values["period"])
-    hours = (pl.col("quantity") / pl.col("quantum_per_hour")).sum()
+    is_kept_back = pl.col("review").is_in(ledger.NOT_BILLED).fill_null(value=False)
+    lines = lines.filter("billable", ~is_kept_back)
+    hours = (pl.col("quantity") / pl.col("quantum_per_hour")).filter(pl.col("unit") == "hour").sum()
     summed = lines.group_by("period", "run", "application", "currency").agg(
         billed=hours, amount_minor=pl.col("amount_minor").sum()
     )

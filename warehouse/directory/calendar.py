@@ -95,12 +95,15 @@ def _make_way(connection: Connection, name: str, row: Row) -> None:
     ):
         return
     run = schema.billing_run
-    billed = connection.scalar(
-        sa.select(run.c.number).where(run.c.fiscal_period_id == stored["id"], run.c.status != "void").limit(1)
-    )
+    billed = connection.execute(
+        sa.select(run.c.number, run.c.status)
+        .where(run.c.fiscal_period_id == stored["id"], run.c.status != "void")
+        .limit(1)
+    ).one_or_none()
     if billed is not None:
-        message = f"period {name} is {stored['starts_on']} to {stored['ends_on']} in run {billed}"
-        raise row.problem("starts_on", message, "leave its days as they are, or void the run")
+        message = f"period {name} is {stored['starts_on']} to {stored['ends_on']} in run {billed.number}"
+        remedy = "leave its days as they are" + ("" if billed.status == "closed" else ", or void the run")
+        raise row.problem("starts_on", message, remedy)
     aside = {"starts_on": f"moving {name}", "ends_on": f"moving {name}"}
     connection.execute(period.update().where(period.c.id == stored["id"]).values(aside))
 

@@ -89,3 +89,11 @@ def test_a_bad_calendar_file_changes_nothing(
 ) -> None:
     use_the_first_rate(rated, "draft")
     assert files.refusal(rated, "calendar", CALENDAR + rows).startswith(message)
+
+
+def test_the_days_of_a_closed_period_stay_and_no_void_is_offered(
+    rated: Engine, files: Any, use_the_first_rate: Use
+) -> None:
+    use_the_first_rate(rated, "closed")
+    told = files.refusal(rated, "calendar", CALENDAR + "period,2026-06,,,2026-06-01,2026-06-30\n")
+    assert told.endswith("in run 2026-06/1; leave its days as they are")

@@ -32,6 +32,7 @@ class NewSession(NamedTuple):
     application_version: str | None
     clock_stepped: bool
     clock_offset_ms: int
+    prompt: str | None = None
 
 
 class ChangedSession(NamedTuple):
@@ -43,6 +44,7 @@ class ChangedSession(NamedTuple):
     instance_count: int
     application_version: str | None
     clock_stepped: bool
+    prompt: str | None = None
 
 
 class SegmentRow(NamedTuple):

@@ -73,9 +73,7 @@ def located(url: URL) -> Iterator[None]:
     """Turn what a driver or the disk says into one line that names the warehouse."""
     try:
         yield
-    except Exception as error:
-        if not isinstance(error, _troubles(url)):
-            raise
+    except _troubles(url) as error:  # asked for only where something was raised
         reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
         if url.password:
             reason = reason.replace(str(url.password), "***")

@@ -315,23 +315,15 @@ def _sweep(intervals: pl.LazyFrame) -> _Sweep:
     used = intervals.filter(pl.col("start") < pl.col("end"), pl.col("units") > 0)
     group = next(name for name in GROUPS if name in intervals.collect_schema())
     frame = used.select(group, "start", "end", "units").collect()
-    names, codes = _coded(frame[group])
+    names = frame[group].unique().sort()
     if frame.is_empty():
         empty = pl.DataFrame(schema={"_code": pl.Int64, "_place": pl.Int64, "demand": pl.Int64})
         return _Sweep(empty, 0, 1, names, group)
-    coded = frame.select(*("start", "end", "units"), _code=codes)
+    coded = frame.select(*("start", "end", "units"), _code=_code(pl.col(group), names))
     first, until = pl.col("start").min().cast(pl.Int64), pl.col("end").max().cast(pl.Int64)
     origin, last, most = coded.select(first, until, pl.col("units").max()).row(0)
     span = last - origin + 1
     return _Sweep(_running_sum(coded, len(names), origin, span, most), origin, span, names, group)
-
-
-def _coded(texts: pl.Series) -> tuple[pl.Series, pl.Series]:
-    """List what there is in order, and give the place of each; what stands together is looked at once."""
-    values = texts.rle().struct.field("value")
-    names = values.unique().sort()
-    places = values.to_frame().select(_code(pl.col("value"), names))[:, 0]
-    return names, places.gather(texts.rle_id())
 
 
 def _running_sum(coded: pl.DataFrame, groups: int, origin: int, span: int, most: int) -> pl.DataFrame:

@@ -65,7 +65,7 @@ def with_names(engine: Engine, lines: pl.DataFrame) -> pl.DataFrame:
 
 
 def read_out(frame: pl.DataFrame) -> pl.DataFrame:
-    """Write quantities and amounts as people read them; of a fixed amount (a cap, a package) that it is one."""
+    """Write quantities and amounts as people read them; of a fixed amount, as of a cap, that it is one."""
     quantity = pl.struct("quantity", "quantum_per_hour").map_elements(
         lambda row: in_hours(row["quantity"], row["quantum_per_hour"]), return_dtype=pl.String
     )

@@ -78,9 +78,10 @@ def _figures(found: RunReview) -> Markup:
     facts = found.facts
     states = facts["exceptions_by_state"]
     unsigned = found.projects.filter(pl.col("state").is_in(["unsigned", "changed", "withdrawn"])).height
+    amount = {"closed": "Billed", "void": "Would have been billed"}.get(facts["status"], "To be billed")
     return page.figures(
         [
-            ("To be billed", _amounts(facts["billed_minor"]), f"{facts['lines']:,} lines"),
+            (amount, _amounts(facts["billed_minor"]), f"{facts['lines']:,} lines"),
             ("Held back", _amounts(facts["held_minor"]), "stays in the ledger"),
             ("In dispute", f"{len(facts['disputed_lines']):,}", "lines"),
             ("Blocking", f"{sum(facts['blocking'].values()):,}", f"of {sum(states['open'].values()):,} open"),

@@ -690,7 +690,7 @@ def test_runs_and_charge_lines(engine: Engine) -> None:
             None,
             1,
         ),
-        *("2026-06", "accept", None),
+        *("2026-06", "accept", None, "hour", None, None, None),
     )
     assert lines.select("line", "rate_id", "billable", "review", "note").collect().rows()[0] == (
         *(1, None, False, None, "=cmd"),

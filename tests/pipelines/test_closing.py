@@ -27,6 +27,8 @@ from drafted_run import (
 from sqlalchemy import Engine
 
 from pipelines import adjusting, billing, budgets, exporting
+from pipelines.book import open_book
+from pipelines.workbook_sheets import adjustments
 from warehouse.errors import Problem
 from warehouse.projects import Codes
 
@@ -201,6 +203,13 @@ def test_a_released_line_is_billed_by_the_next_draft_in_the_period_incurred(held
     assert (shown["billed_minor"], shown["held_minor"]) == ({"EUR": 18_000}, {"EUR": -9000})
     assert lines(held, "kind", "period", run=closed(held, "2026-11", NOVEMBER)) == [("usage", "2026-11")]
     assert billing.verify(held) == []
+
+
+def test_the_workbook_tells_what_is_held_among_adjustments_apart(held: Engine) -> None:
+    billing.release(held, RUN, 1, "sue", "the client has agreed", NOW)
+    october = closed(held, "2026-10", OCTOBER)
+    told = adjustments(open_book(held, october, "sue", "workbook", OCTOBER)).title
+    assert told == "Adjustments of closed periods: 90.00 EUR; on Held, not billed: -90.00 EUR"
 
 
 def test_a_line_that_is_not_released_stays_on_hold(held: Engine) -> None:

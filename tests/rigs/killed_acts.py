@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
@@ -124,16 +125,24 @@ def start(name: str, url: str, folder: Path) -> subprocess.Popen[bytes]:
     )
     assert child.stdout is not None
     assert child.stdout.readline() == b"ready\n"
-    child.stdout.close()
     return child
 
 
+def end(child: subprocess.Popen[bytes]) -> str:
+    """Wait until the process is over; return what it has said of its act since."""
+    said, _ = child.communicate()
+    return said.decode()
+
+
 def main(name: str, url: str, folder: str) -> None:
-    """Be the process."""
+    """Be the process: say that the act begins, and how many seconds it has taken."""
     engine = store.open_warehouse(url)
     sys.stdout.write("ready\n")
     sys.stdout.flush()
+    began = time.monotonic()
     act(name, engine, Path(folder))
+    sys.stdout.write(f"{time.monotonic() - began}\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -191,6 +191,8 @@ def _summarize(summary: Mapping[str, Any]) -> None:
 def _details(found: Mapping[str, Any]) -> Iterator[str]:
     """Say what a run would come to otherwise, what it waits for, and who has signed."""
     totals = found["totals"]
+    if "buffer_0" in totals:
+        yield "    the period's own use, without adjustments:"
     for name, words in (("buffer_0", "with buffer 0"), ("buffer_t", "with buffer T")):
         if name in totals:
             yield f"    {words}: {_money(totals[name]['amount_minor'])}"

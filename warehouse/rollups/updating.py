@@ -115,16 +115,18 @@ def _roll(engine: Engine, todo: Iterable[Stretch], policy: Policy, new: Stand) -
 _REFUSALS = (IntegrityError, sqlite3.IntegrityError, psycopg.IntegrityError)
 
 
+AT_ONCE = 2
+"""Stretches that are derived at a time: reading one leaves a processor to the other."""
 _Derivations = Generator[tuple[Stretch, Derived], None, None]
 
 
 def _ahead(engine: Engine, todo: Iterable[Stretch], policy: Policy) -> _Derivations:
-    """Derive each stretch while the one before it is written: the two need different things of a machine."""
-    with ThreadPoolExecutor(1, "rollups") as apart:
+    """Derive stretches while the one before them is written: the two need different things of a machine."""
+    with ThreadPoolExecutor(AT_ONCE, "rollups") as apart:
         coming: deque[tuple[Stretch, Future[Derived]]] = deque()
         for stretch in todo:
             coming.append((stretch, apart.submit(_derive, engine, stretch, policy)))
-            if len(coming) > 1:
+            if len(coming) > AT_ONCE:
                 first, derived = coming.popleft()
                 yield first, derived.result()
         for last, derived in coming:

@@ -81,7 +81,7 @@ def scheduler(engine: Engine, folder: Path, clock: FakeClock, name: str = "one",
         say=said.append,
         **more,
     )
-    made.said = said  # type: ignore[attr-defined]
+    made.said = said
     return made
 
 
@@ -332,7 +332,7 @@ def test_without_a_mail_server_a_final_failure_is_told_in_the_log_once(
     loop = scheduler(engine, tmp_path, clock)
     with pytest.raises(Over):
         loop.forever()
-    told = [line for line in loop.said if "given up" in line]  # type: ignore[attr-defined]
+    told = [line for line in loop.said if "given up" in line]
     assert told == [
         "mirror, due 2026-10-02 06:00 (Europe/Berlin): given up after 4 attempts: no room; make some"
     ]
@@ -378,7 +378,7 @@ def test_a_schedule_that_becomes_wrong_is_said_once_and_the_loop_goes_on_when_it
     loop.clock = Clock(clock.now_ms, sleep)
     with pytest.raises(Over):
         loop.forever()
-    complaints = [line for line in loop.said if "cannot be kept" in line]  # type: ignore[attr-defined]
+    complaints = [line for line in loop.said if "cannot be kept" in line]
     assert len(complaints) == 1
     assert "jobs.mirror.cron" in complaints[0]
     assert done == [ms("2026-10-02 04:00")]
@@ -512,7 +512,7 @@ def test_what_a_killed_process_left_is_taken_over_when_its_lease_has_run_out(
     clock.ms += 120_000
     loop = scheduler(engine, tmp_path, clock)
     assert [run.status for run in loop.once().ran] == ["done"]
-    assert loop.said == [  # type: ignore[attr-defined]
+    assert loop.said == [
         "mirror: the process that ran it ended in the middle",
         "mirror: done",
     ]

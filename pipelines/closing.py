@@ -11,7 +11,6 @@ from warehouse import evidence, frames, ledger
 from warehouse.errors import Problem
 from warehouse.ledger import OPEN, Release, Run
 from warehouse.metrics import tie_out
-from warehouse.metrics.tiers import ACCOUNT
 from warehouse.money import amount_minor_expr
 
 CORRECT = (
@@ -45,7 +44,6 @@ def approve(engine: Engine, run: str, actor: str, now_ms: int) -> None:
         budgets.note(connection, found)
         settling.refuse_open(connection, found)
         signing_off.refuse_unsigned(connection, found, now_ms)
-        _refuse_split_caps(found, lines)
         check_lines(found, lines, ledger.shares_of(engine, run))
         ledger.move(connection, found, "approved", approved_by=actor, approved_ms=now_ms)
         detail = {
@@ -118,34 +116,6 @@ def _refuse_marked(connection: Connection, run: Run) -> None:
         if lines:
             shown = ", ".join(str(line) for line in lines[:10]) + (", ..." if len(lines) > 10 else "")
             raise Problem(f"run {run.number} {what}: {shown}", remedy)
-
-
-def _refuse_split_caps(run: Run, lines: pl.DataFrame) -> None:
-    """Refuse a run that bills some of the lines under a cap, and holds or writes off others.
-
-    The cap's line brings all of them down to the cap: billed without some of them it would take off too
-    much, and held alone it would let the others go beyond the cap.
-    """
-    is_held = pl.col("review").is_in(ledger.NOT_BILLED).fill_null(value=False)
-    own = lines.filter("billable", pl.col("original_line_id").is_null()).with_columns(is_held=is_held)
-    caps = own.filter(pl.col("kind") == "cap").select(*ACCOUNT, "day", "note", cap="line")
-    is_daily = pl.col("note") == "daily cap"
-    both = [
-        own.join(caps.filter(is_daily), on=[*ACCOUNT, "day"]),
-        own.join(caps.filter(~is_daily).drop("day"), on=[*ACCOUNT]),
-    ]
-    columns = ["cap", "line", "is_held"]
-    split = pl.concat([rows.select(columns) for rows in both]).filter(
-        pl.col("is_held").n_unique().over("cap") > 1
-    )
-    if not split.is_empty():
-        first = split.filter(pl.col("cap") == pl.col("cap").min())
-        held = ", ".join(str(line) for line in first.filter("is_held")["line"].head(5))
-        raise Problem(
-            f"run {run.number}: line {first['cap'][0]} is the cap on lines of which only some are held or "
-            f"written off ({held})",
-            "hold, write off or accept the cap's line and all the lines under it together",
-        )
 
 
 def check_lines(run: Run, lines: pl.DataFrame, shares: pl.DataFrame) -> None:

@@ -381,30 +381,3 @@ def test_time_without_a_project_is_booked_once_a_preset_speaks_of_it(engine: Eng
 
 def test_kinds_that_are_looked_at_again_are_those_of_which_it_is_not_sure() -> None:
     assert set(adjusting.UNSURE) <= set(billing.KINDS)
-
-
-# --- Caps --------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("cap", ["daily_cap_minor", "monthly_cap_minor"])
-def test_lines_under_a_cap_are_held_with_it_or_not_at_all(engine: Engine, cap: str) -> None:
-    organize(engine)
-    price(engine, 1, 900_000, **{cap: 10_000})
-    later = session(2, ("2026-09-07 14:00", "2026-09-07 15:00", "input"), person=1)
-    use(engine, hour(1, "2026-09-07"), later)
-    for number, project in ((1, "A"), (2, "B")):
-        on(engine, number, project, at_="2026-09-07 09:00")
-    run = billing.draft(engine, "2026-09", "generic", "pat", SEPTEMBER)
-    numbers = {
-        (kind, project): line for line, kind, project in lines(engine, "line", "kind", "project", run=run)
-    }
-    assert len(numbers) == 4
-    held = numbers["usage", "A"]
-    billing.review(engine, run, held, "hold", "pm", "asked for the contract", SEPTEMBER)
-
-    says = f"is the cap on lines of which only some are held or written off \\({held}\\); hold, write off or"
-    with pytest.raises(Problem, match=says):
-        billing.approve(engine, run, "ann", SEPTEMBER)
-    for line in set(numbers.values()) - {held}:
-        billing.review(engine, run, line, "hold", "pm", "with the cap", SEPTEMBER)
-    billing.approve(engine, run, "ann", SEPTEMBER)

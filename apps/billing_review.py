@@ -125,7 +125,9 @@ class Desk:
             def acted() -> str:
                 done = act(self.run.value, _now_ms())
                 self._look_again(done)
-                return forms.SAME if done is False else said.format(run=self.run.value, done=done)
+                return (
+                    forms.SAME if done is False or done == [] else said.format(run=self.run.value, done=done)
+                )
 
             forms.told(self.said, acted)
 

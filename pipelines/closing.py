@@ -7,10 +7,11 @@ from sqlalchemy import Connection, Engine
 
 from pipelines import budgets, drafting, rating, settling, signing_off
 from pipelines.acting import Actor, acting, require_reason, require_status
+from pipelines.reviewing import under_same_cap
 from warehouse import evidence, frames, ledger
 from warehouse.errors import Problem
 from warehouse.ledger import OPEN, Release, Run
-from warehouse.metrics import tie_out
+from warehouse.metrics import caps, tie_out
 from warehouse.money import amount_minor_expr
 
 CORRECT = (
@@ -18,6 +19,8 @@ CORRECT = (
     "(`process-meter billing draft`), a held line is billed by `process-meter billing release`, "
     "and what was imported wrongly is exported anew"
 )
+
+_WAYS = {"hold": "is held", "writeoff": "is written off", "billed": "is billed"}
 
 # --- Approve -----------------------------------------------------------------------------------------------
 
@@ -44,6 +47,7 @@ def approve(engine: Engine, run: str, actor: str, now_ms: int) -> None:
         budgets.note(connection, found)
         settling.refuse_open(connection, found)
         signing_off.refuse_unsigned(connection, found, now_ms)
+        _refuse_split_caps(found, lines)
         check_lines(found, lines, ledger.shares_of(engine, run))
         ledger.move(connection, found, "approved", approved_by=actor, approved_ms=now_ms)
         detail = {
@@ -116,6 +120,28 @@ def _refuse_marked(connection: Connection, run: Run) -> None:
         if lines:
             shown = ", ".join(str(line) for line in lines[:10]) + (", ..." if len(lines) > 10 else "")
             raise Problem(f"run {run.number} {what}: {shown}", remedy)
+
+
+def _refuse_split_caps(run: Run, lines: pl.DataFrame) -> None:
+    """Refuse a run that bills some of the lines under a cap and holds or writes off others.
+
+    Acts of review take such lines together; a draft after them may have added one.
+    """
+    how = pl.when(pl.col("review").is_in(ledger.NOT_BILLED)).then("review").fill_null("billed")
+    split = (
+        caps.together(lines)
+        .join(lines.select("line", how=how), on="line")
+        .filter(pl.col("how").n_unique().over("cap") > 1)
+    )
+    if not split.is_empty():
+        first = split.filter(pl.col("cap") == pl.col("cap").min())
+        ways = ", ".join(
+            f"line {line} {_WAYS[way]}" for line, way in first.select("line", "how").head(5).rows()
+        )
+        raise Problem(
+            f"run {run.number}: lines under one cap are not billed alike: {ways}",
+            "hold, write off or accept one of them again, which takes the others along",
+        )
 
 
 def check_lines(run: Run, lines: pl.DataFrame, shares: pl.DataFrame) -> None:
@@ -191,11 +217,16 @@ def void(engine: Engine, run: str, actor: str, reason: str, now_ms: int) -> None
 
 def release(  # noqa: PLR0913, PLR0917 - which line is billed after all, by whose word, why and when
     engine: Engine, run: str, line: int, actor: str, reason: str, now_ms: int
-) -> bool:
-    """Let a held line of a closed run be billed after all, by the next draft; return whether that is new.
+) -> list[int]:
+    """Let a held line of a closed run be billed after all, by the next draft; return which are new in that.
 
     The next draft reverses the held line, unbilled as it was, and books what replaces it in the period
-    incurred.
+    incurred. The lines that were held with it under one cap are released with it.
+
+    Returns
+    -------
+    list of int
+        Numbers of the lines released, the named one first if it is new; none: they were before.
 
     Raises
     ------
@@ -215,11 +246,22 @@ def release(  # noqa: PLR0913, PLR0917 - which line is billed after all, by whos
         booked = ledger.reversed_by(connection, party.line_id)
         if booked:
             raise Problem(f"line {line} of run {run} was booked anew by run {booked}", "look for it there")
-        if ledger.release_of(connection, party.line_id):
-            return False
-        ledger.add_release(connection, Release(party.line_id, actor, reason, now_ms))
-        detail = {"line": line, "reason": reason}
-        ledger.record_event(connection, actor, "billing release", run, detail, now_ms)
+        held = under_same_cap(connection, found, line).filter(pl.col("review") == "hold")
+        ids = {line: party.line_id} | dict(held.select("line", "line_id").rows())
+        return [
+            number
+            for number, line_id in ids.items()
+            if _release(connection, found, number, Release(line_id, actor, reason, now_ms))
+        ]
+
+
+def _release(connection: Connection, run: Run, line: int, act: Release) -> bool:
+    """Write that a line is released; return whether that is new and the line is not booked anew yet."""
+    if ledger.release_of(connection, act.line_id) or ledger.reversed_by(connection, act.line_id):
+        return False
+    ledger.add_release(connection, act)
+    detail = {"line": line, "reason": act.reason}
+    ledger.record_event(connection, act.actor, "billing release", run.number, detail, act.at_ms)
     return True
 
 

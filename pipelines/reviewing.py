@@ -14,6 +14,7 @@ from pipelines.transferring import entry_rows, line_stretches
 from warehouse import evidence, ledger
 from warehouse.errors import Problem
 from warehouse.ledger import OPEN, Party, Review, Run
+from warehouse.metrics import caps
 from warehouse.metrics.charges import Tariff
 from warehouse.projects import Codes, Master
 
@@ -22,12 +23,20 @@ REVIEW_ACTIONS = ("dispute", "accept", "hold", "writeoff")
 
 def review(  # noqa: PLR0913, PLR0917 - an act of review is who does what to which line, why and when
     engine: Engine, run: str, line: int, action: str, actor: str, reason: str, now_ms: int
-) -> bool:
-    """Dispute, accept, hold or write off a line of a draft, with a reason; return whether that is new.
+) -> list[int]:
+    """Dispute, accept, hold or write off a line of a draft, with a reason; return which lines are new in it.
 
     A held or written-off line stays in the ledger, and is neither exported nor in the billed total. A dispute
     is settled by one of the other three, or by a transfer. Whoever a line is of may dispute it; the others
     are for the manager of its project and the billing staff, who may dispute too.
+
+    Lines on the same codes under one cap are held, written off and taken back together, with the cap's own
+    line: see `caps.together`.
+
+    Returns
+    -------
+    list of int
+        Numbers of the lines so marked, the named one first if it is new; none: it was so before.
 
     Raises
     ------
@@ -45,10 +54,35 @@ def review(  # noqa: PLR0913, PLR0917 - an act of review is who does what to whi
         require_status(found, OPEN, "only a draft can be reviewed")
         if party.action == "transfer":
             raise Problem(f"line {line} of run {run} was transferred", "draft the period again")
-        if party.action == action:
-            return False
-        _write(connection, found, line, Review(party.line_id, action, actor, reason, now_ms))
-    return True
+        marked = _also(connection, found, line, action)
+        if party.action != action:
+            marked = {line: party.line_id} | marked
+        if marked:
+            acts = {
+                number: Review(line_id, action, actor, reason, now_ms) for number, line_id in marked.items()
+            }
+            _write(connection, found, acts)
+    return list(marked)
+
+
+def _also(connection: Connection, run: Run, line: int, action: str) -> dict[int, int]:
+    """Return the other lines under the cap of this one that its act has to take along: number, id."""
+    if action == "dispute":
+        return {}
+    review = pl.col("review").fill_null("")
+    # To accept a line takes back what kept the others from the bill, and leaves their disputes alone.
+    is_due = review.is_in(ledger.NOT_BILLED) if action == "accept" else ~review.is_in([action, "transfer"])
+    due = under_same_cap(connection, run, line).filter(is_due)
+    return dict(due.select("line", "line_id").rows())
+
+
+def under_same_cap(connection: Connection, run: Run, line: int) -> pl.DataFrame:
+    """Return the other lines that are billed together with this one or not at all: as `ledger.lines_like`."""
+    alike = ledger.lines_like(connection, run.id, line)
+    together = caps.together(alike)
+    mine = together.filter(pl.col("line") == line)
+    others = together.join(mine, on="cap", how="semi").filter(pl.col("line") != line)
+    return alike.join(others, on="line", how="semi")
 
 
 def transfer(  # noqa: PLR0913, PLR0917 - which line goes where, by whom, why and when
@@ -87,7 +121,7 @@ def transfer(  # noqa: PLR0913, PLR0917 - which line goes where, by whom, why an
         rows = entry_rows(spans, to, fields, (actor, why, now_ms))
         evidence.add_project_entries(connection, rows)
         act = Review(party.line_id, "transfer", actor, reason, now_ms, detail)
-        _write(connection, found, line, act)
+        _write(connection, found, {line: act})
     return True
 
 
@@ -100,13 +134,14 @@ def _party(connection: Connection, run: Run, line: int) -> Party:
     return party
 
 
-def _write(connection: Connection, run: Run, line: int, act: Review) -> None:
-    """Write an act, which may bring a project below its limit or beyond."""
+def _write(connection: Connection, run: Run, acts: dict[int, Review]) -> None:
+    """Write acts by the number of their line, which may bring a project below its limit or beyond."""
     ledger.start_review(connection, run)
-    ledger.add_reviews(connection, [act])
+    ledger.add_reviews(connection, list(acts.values()))
     budgets.note(connection, run)
-    detail = {"line": line, "reason": act.reason, **({"to": act.detail} if act.detail else {})}
-    ledger.record_event(connection, act.actor, f"billing {act.action}", run.number, detail, act.at_ms)
+    for line, act in acts.items():
+        detail = {"line": line, "reason": act.reason, **({"to": act.detail} if act.detail else {})}
+        ledger.record_event(connection, act.actor, f"billing {act.action}", run.number, detail, act.at_ms)
 
 
 # --- What cannot be transferred ----------------------------------------------------------------------------

@@ -43,12 +43,19 @@ def _mount_act(app: typer.Typer, action: str, text: str, why: str, done: str) ->
         from pipelines.billing import review
 
         with opened(warehouse) as engine:
-            is_new = review(engine, run, line, action, operating_system_identity(), reason, now_ms())
-        _say(is_new, f"Run {run}, line {line}: {done}.")
+            marked = review(engine, run, line, action, operating_system_identity(), reason, now_ms())
+        say(f"Run {run}, line {line}: {done}.", line, marked)
 
     example = f'Example: process-meter billing {action} 2026-10/1 12 --reason "{why}"'
     command: Callable[..., None] = act
     app.command(action, help=text, epilog=example)(command)
+
+
+def say(done: str, line: int, marked: list[int]) -> None:
+    """Say what was done to a line, and to which others under one cap with it."""
+    others = [str(number) for number in marked if number != line]
+    along = f" Under one cap with it, and so too: line{'s' if len(others) > 1 else ''} {', '.join(others)}."
+    _say(bool(marked), done + (along if others else ""))
 
 
 def _say(is_new: bool, done: str) -> None:
@@ -188,8 +195,8 @@ def release(run: Run, line: Line, reason: Reason, warehouse: WarehouseUrl = None
     from pipelines.billing import release
 
     with opened(warehouse) as engine:
-        is_new = release(engine, run, line, operating_system_identity(), reason, now_ms())
-    _say(is_new, f"Run {run}, line {line}: released; the next draft books it.")
+        released = release(engine, run, line, operating_system_identity(), reason, now_ms())
+    say(f"Run {run}, line {line}: released; the next draft books it.", line, released)
 
 
 COMMANDS: dict[str, tuple[Callable[..., None], str]] = {

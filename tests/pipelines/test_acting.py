@@ -58,7 +58,7 @@ def test_who_has_no_right_to_an_act_is_told_so_and_nothing_has_changed(
 def test_a_line_is_disputed_by_its_person_the_manager_and_the_staff_in_any_case(
     drafted: Engine, who: str
 ) -> None:
-    assert billing.review(drafted, RUN, 1, "dispute", who, "not mine", NOW) is True
+    assert billing.review(drafted, RUN, 1, "dispute", who, "not mine", NOW) == [1]
     assert billing.show(drafted, RUN)["disputed_lines"] == [1]
 
 
@@ -70,7 +70,7 @@ def test_an_account_that_many_share_is_nobody_s_own(drafted: Engine) -> None:
 
 def test_a_second_account_of_a_person_is_the_person(drafted: Engine) -> None:
     change(drafted, "INSERT INTO account (id, name, person_id) VALUES (20, 'partner\\ada', 1)")
-    assert ACTS["dispute"](drafted, "Partner\\Ada") is True
+    assert ACTS["dispute"](drafted, "Partner\\Ada") == [1]
 
 
 def test_without_a_list_whoever_runs_the_commands_is_billing_staff(drafted: Engine) -> None:

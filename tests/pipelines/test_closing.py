@@ -188,7 +188,7 @@ def held(held_file: Path, tmp_path: Path) -> Iterator[Engine]:
 
 
 def test_a_released_line_is_billed_by_the_next_draft_in_the_period_incurred(held: Engine) -> None:
-    assert billing.release(held, RUN, 1, "sue", " the client has agreed ", NOW) is True
+    assert billing.release(held, RUN, 1, "sue", " the client has agreed ", NOW) == [1]
     october = closed(held, "2026-10", OCTOBER)
     assert lines(held, *BOOKED, run=october) == [
         ("usage", "2026-10", "A", 1000, 9000, None),
@@ -243,7 +243,7 @@ def test_a_release_waits_for_a_run_that_is_closed_and_for_its_cut_off(held: Engi
 def test_a_line_is_released_once(held: Engine) -> None:
     billing.release(held, RUN, 1, "sue", "agreed", NOW)
     before = events(held)
-    assert billing.release(held, RUN, 1, "sue", "agreed", NOW) is False
+    assert billing.release(held, RUN, 1, "sue", "agreed", NOW) == []
     assert events(held) == before
     closed(held, "2026-10", OCTOBER)
     with pytest.raises(Problem, match="line 1 of run 2026-09/1 was booked anew by run 2026-10/1"):

@@ -36,12 +36,12 @@ def entries(engine: Engine, *, since: int) -> list[tuple[Any, ...]]:
 
 
 def test_an_act_done_again_changes_nothing_whoever_does_it(drafted: Engine) -> None:
-    assert billing.review(drafted, RUN, 1, "dispute", "user1", "not mine", NOW) is True
+    assert billing.review(drafted, RUN, 1, "dispute", "user1", "not mine", NOW) == [1]
     before = events(drafted)
-    assert billing.review(drafted, RUN, 1, "dispute", "user2", "not his", NOW) is False
+    assert billing.review(drafted, RUN, 1, "dispute", "user2", "not his", NOW) == []
     assert events(drafted) == before
-    assert billing.review(drafted, RUN, 1, "accept", "user2", "it was", NOW) is True
-    assert billing.review(drafted, RUN, 1, "dispute", "user1", "it was not", NOW) is True
+    assert billing.review(drafted, RUN, 1, "accept", "user2", "it was", NOW) == [1]
+    assert billing.review(drafted, RUN, 1, "dispute", "user1", "it was not", NOW) == [1]
 
 
 def test_a_draft_drafted_again_keeps_what_was_reviewed(drafted: Engine) -> None:

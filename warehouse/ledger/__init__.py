@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from warehouse.ledger.audit import Event, head, record_event, record_events, serialize
 from warehouse.ledger.budgets import Spent, spent
+from warehouse.ledger.capped import lines_like
 from warehouse.ledger.disclosure import named_people, pseudonymous_people
 from warehouse.ledger.entered import entered_fields, entered_since
 from warehouse.ledger.late import exceptions_of, late
@@ -98,6 +99,7 @@ __all__ = [
     "late",
     "line_id",
     "lines_in",
+    "lines_like",
     "lines_of",
     "link_of",
     "managed_projects",

@@ -14,6 +14,8 @@ from warehouse.metrics.quantities import KINDS_MS, LINE_KEYS
 from warehouse.metrics.tiers import ACCOUNT
 
 CODES = ("project", "phase", "task")
+DAILY, MONTHLY = "daily cap", "monthly cap"
+"""How the note of a cap's line begins; one that is both names both."""
 _KEPT = ("tax_code", "rate_currency", "conversion_scaled")
 
 
@@ -41,7 +43,7 @@ def lines(charged: pl.DataFrame, quantum_per_hour: int) -> pl.DataFrame:
     whole = ("amount_minor", "monthly_cap_minor", "day", "office", *ACCOUNT, *CODES, *_KEPT)
     left = pl.concat([ordered.select(whole), taken.select(whole)]).sort("day", "office")
     by_period = _excess(left, "monthly_cap_minor", ACCOUNT)
-    both = pl.concat([_noted(by_day, "daily cap"), _noted(by_period, "monthly cap")])
+    both = pl.concat([_noted(by_day, DAILY), _noted(by_period, MONTHLY)])
     merged = both.group_by(LINE_KEYS).agg(
         pl.col("part").sum(), pl.col("currency", *_KEPT).first(), pl.col("note").str.join(" and ")
     )
@@ -74,6 +76,37 @@ def _noted(taken: pl.DataFrame, what: str) -> pl.DataFrame:
     notes = caps.with_columns(note=pl.Series(words, dtype=pl.String))
     named = taken.join(notes, on=["cap_minor", "currency"])
     return named.select(*LINE_KEYS, "part", "currency", *_KEPT, "note")
+
+
+def together(lines: pl.DataFrame) -> pl.DataFrame:
+    """Tell which lines are billed together or not at all: those on the same codes under one cap.
+
+    A cap's line takes off what the lines on its codes are too dear by. Billed without one of them it would
+    take off too much; held alone it would let the others go beyond the cap.
+
+    Parameters
+    ----------
+    lines
+        `line`, `kind`, `billable`, `original_line_id`, `note`, `day`, `ACCOUNT` and `CODES`: all lines of a
+        run, or all that share account and codes. Corrections of closed periods have a way of their own.
+
+    Returns
+    -------
+    pl.DataFrame
+        line: Int64, cap: Int64 (number of the first cap's line that it goes with), by line.
+    """
+    keys = [*ACCOUNT, *CODES]
+    own = lines.filter("billable", pl.col("original_line_id").is_null())
+    caps = own.filter(pl.col("kind") == "cap").select(*keys, "day", "note", cap="line")
+    is_monthly = pl.col("note").str.contains(MONTHLY, literal=True).any().over(keys)
+    monthly = caps.filter(is_monthly).group_by(keys).agg(pl.col("cap").min())
+    daily = caps.filter(~is_monthly).drop("note")
+    of_a_day = own.filter(pl.col("kind").is_in(["usage", "cap"]))
+    both = [
+        own.join(monthly, on=keys, nulls_equal=True),
+        of_a_day.join(daily, on=[*keys, "day"], nulls_equal=True),
+    ]
+    return pl.concat([rows.select("line", "cap") for rows in both]).sort("line")
 
 
 def notices(lines: pl.DataFrame) -> pl.DataFrame:

@@ -16,6 +16,7 @@ from sqlalchemy import Engine
 from typer.testing import CliRunner
 
 from apps.cli import app
+from apps.commands import reviewing
 from pipelines import billing
 from warehouse.errors import Problem
 
@@ -142,3 +143,16 @@ def test_the_staff_is_shown_and_changed(drafted: Engine) -> None:
     assert run(drafted, "staff", "--add", "Sue", "--remove", "ann").stdout == f"{ME.lower()}\nsue\n"
     change(drafted, "UPDATE organization SET settings = '{}'")
     assert run(drafted, "staff").stdout == ("Nobody is named: whoever runs the commands is billing staff.\n")
+
+
+def test_an_act_says_which_lines_went_along_under_one_cap(capsys: pytest.CaptureFixture[str]) -> None:
+    reviewing.say("Run 2026-10/1, line 5: held.", 5, [5, 3, 44])
+    reviewing.say("Run 2026-10/1, line 5: held.", 5, [44])
+    reviewing.say("Run 2026-10/1, line 5: held.", 5, [5])
+    reviewing.say("Run 2026-10/1, line 5: held.", 5, [])
+    assert capsys.readouterr().out.splitlines() == [
+        "Run 2026-10/1, line 5: held. Under one cap with it, and so too: lines 3, 44.",
+        "Run 2026-10/1, line 5: held. Under one cap with it, and so too: line 44.",
+        "Run 2026-10/1, line 5: held.",
+        "Run 2026-10/1, line 5: held. It was so before: nothing has changed.",
+    ]

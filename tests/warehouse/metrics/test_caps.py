@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from datetime import date
 
+import polars as pl
 from billing_cases import rate
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from rating_cases import HOUR, rated, rows, use
+
+from warehouse.metrics import caps
+from warehouse.metrics.charges import Rated
 
 DAILY = rate(1, 120_000, daily_cap_minor=4000)
 MONTHLY = rate(1, 120_000, monthly_cap_minor=10_000)
@@ -95,3 +101,72 @@ def test_a_cap_that_was_hit_is_told_by_rate_version() -> None:
     assert found.notices.rows() == [
         ("cap", None, 0, "the cap of rate version 1 took 40.00 EUR off cad, in 2 lines")
     ]
+
+
+# --- Lines that go together --------------------------------------------------------------------------------
+
+
+def test_a_daily_cap_binds_the_lines_of_its_day_on_the_same_codes() -> None:
+    found = rated(use(5, 300, "A"), use(5, 300, "B"), use(6, 60, "A"), at=DAILY)
+    assert rows(found, "line", "kind", "project", "day") == [
+        (1, "usage", "A", day(5)), (2, "cap", "A", day(5)), (3, "usage", "A", day(6)),
+        (4, "usage", "B", day(5)), (5, "cap", "B", day(5)),
+    ]  # fmt: skip
+    assert together(found).rows() == [(1, 2), (2, 2), (4, 5), (5, 5)]
+
+
+def test_a_monthly_cap_binds_all_lines_on_the_same_codes_packages_and_roundings_too() -> None:
+    packed = rate(1, 120_000, tier_kind="package", package_ms=10 * HOUR, monthly_cap_minor=20_000)
+    found = rated(use(5, 330), use(6, 330), at=packed)
+    assert rows(found, "line", "kind") == [(1, "usage"), (2, "usage"), (3, "package"), (4, "cap")]
+    assert together(found).rows() == [(1, 4), (2, 4), (3, 4), (4, 4)]
+
+
+def test_lines_under_no_cap_and_corrections_go_alone() -> None:
+    found = rated(use(5, 300), use(5, 300, person_id=2), at=DAILY)
+    corrected = found.lines.with_columns(original_line_id=pl.when(pl.col("person_id") == 2).then(7))
+    assert together(found).height == 4
+    assert caps.together(corrected).rows() == [(1, 2), (2, 2)]
+    assert together(rated(use(5, 60), at=DAILY)).is_empty()
+
+
+@settings(max_examples=40)
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(1, 3), st.integers(1, 600), st.sampled_from([("A", None), ("B", None), ("B", "01")])
+        ),
+        min_size=1,
+        max_size=8,
+    ),
+    st.sampled_from([(4000, None), (None, 9000), (3000, 7000)]),
+    st.data(),
+)
+def test_whatever_is_held_with_what_goes_with_it_nobody_pays_more_than_the_cap(
+    uses: list[tuple[int, int, tuple[str, str | None]]],
+    capped: tuple[int | None, int | None],
+    data: st.DataObject,
+) -> None:
+    daily, monthly = capped
+    at = rate(1, 120_000, daily_cap_minor=daily, monthly_cap_minor=monthly)
+    found = rated(*(use(on, minutes, project, phase=phase) for on, minutes, (project, phase) in uses), at=at)
+    with_it = dict(together(found).rows())
+    chosen = data.draw(st.sets(st.sampled_from(found.lines["line"].to_list())))
+    caps_held = {with_it[line] for line in chosen if line in with_it}
+    held = chosen | {line for line, cap in with_it.items() if cap in caps_held}
+    left = found.lines.filter(~pl.col("line").is_in(list(held)))
+    assert left["amount_minor"].sum() >= 0
+    if monthly:
+        assert left["amount_minor"].sum() <= monthly
+    if daily and not monthly:
+        assert (
+            left.group_by("day")
+            .agg(pl.col("amount_minor").sum())
+            .filter(pl.col("amount_minor") > daily)
+            .is_empty()
+        )
+
+
+def together(found: Rated) -> pl.DataFrame:
+    """Tell which lines go together, as the ledger would ask."""
+    return caps.together(found.lines.with_columns(original_line_id=pl.lit(None, pl.Int64)))

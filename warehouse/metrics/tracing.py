@@ -47,17 +47,23 @@ class Trace:
             order of the lines and of their sessions.
         """
         places = lines["place"]
-        found = lines.with_columns(
+        known = lines.with_row_index("__line").with_columns(
             row=self.rows.gather(places), merged=self.merged.gather(places)
-        ).explode("row").drop_nulls("row")  # fmt: skip
-        told = found.drop("row").hstack(self.worked[found["row"]])
-        if not told["merged"].any():
-            return told.drop("merged")
+        )
+        alone = self._told(known.filter(~pl.col("merged")))
+        # Few lines are merged: only their sessions are put together and sorted in.
+        several = self._told(known.filter("merged"))
+        if several.is_empty():
+            return alone.drop("__line")
         keys = [*lines.columns, "session"]
-        summed = told.filter("merged").group_by(keys).agg(pl.col(KINDS_MS).sum())
-        every = pl.concat([told.filter(~pl.col("merged")).drop("merged"), summed.select(*keys, *KINDS_MS)])
-        order = lines.select("place").with_row_index("__line")
-        return every.join(order, on="place").sort("__line", "session").drop("__line")
+        summed = several.group_by("__line", *keys).agg(pl.col(KINDS_MS).sum()).sort("__line", "session")
+        every = pl.concat([alone, summed.select(alone.columns)])
+        return every.sort("__line", maintain_order=True).drop("__line")
+
+    def _told(self, known: pl.DataFrame) -> pl.DataFrame:
+        """List the rows of worked time of lines, in their order."""
+        found = known.drop("merged").explode("row").drop_nulls("row")
+        return found.drop("row").hstack(self.worked[found["row"]])
 
     def counts(self) -> pl.Series:
         """Count the sessions of each line, in the order of their places (Int64)."""

@@ -56,18 +56,20 @@ class Converted(str):
 class Row:
     """One row of a table file: its cells by column name, stripped; absent and empty cells are the same.
 
-    `origins` is the row of single cells where several rows were put together.
+    `origins` is the row of single cells where several rows were put together; `called` is what the file calls
+    a row.
     """
 
     file: str
     number: int
     cells: Mapping[str, str]
     origins: Mapping[str, int] = field(default_factory=dict)
+    called: str = "row"
 
     def problem(self, column: str, message: str, remedy: str) -> Problem:
         """Return the error for one cell."""
         number = self.origins.get(column, self.number)
-        return Problem(f"{self.file}, row {number}, column {column}: {message}", remedy)
+        return Problem(f"{self.file}, {self.called} {number}, column {column}: {message}", remedy)
 
     def text(self, column: str) -> str | None:
         """Return the cell's text, None where it is empty."""

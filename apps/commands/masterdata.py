@@ -56,12 +56,6 @@ def _rates(engine: Any, file: Path) -> object:
     return import_rates(engine, file, operating_system_identity(), at_ms=now_ms())
 
 
-def _entitlements(engine: Any, file: Path) -> object:
-    from warehouse.directory import import_entitlements
-
-    return import_entitlements(engine, file, actor=operating_system_identity(), at_ms=now_ms())
-
-
 def _calendar(engine: Any, file: Path) -> object:
     from warehouse.directory import import_calendar
 
@@ -72,8 +66,35 @@ _mount("directory", _directory)
 _mount("project", _projects)
 _mount("rate", _rates)
 rates.mount(apps["rate"])
-_mount("entitlement", _entitlements)
 _mount("calendar", _calendar)
+
+
+@apps["entitlement"].command(
+    "import",
+    epilog="Example: process-meter entitlement import entitlement.csv",
+)
+def import_entitlements(
+    file: Annotated[
+        Path, typer.Argument(help="CSV or XLSX; docs/importing.md has the columns. With --mapping: XML.")
+    ],
+    mapping: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.toml",
+            help="The file is XML, as of ISO/IEC 19770-3: where each column stands in it; docs/importing.md.",
+        ),
+    ] = None,
+    warehouse: WarehouseUrl = None,
+) -> None:
+    """Import rights to use applications, with validity and cost. All or nothing; again does no harm."""
+    from warehouse import directory
+
+    actor, at_ms = operating_system_identity(), now_ms()
+    with opened(warehouse) as engine:
+        typer.echo(str(directory.import_entitlements(engine, file, actor, mapping=mapping, at_ms=at_ms)))
+
+
+apps["entitlement"].callback()(lambda: None)
 
 
 @apps["assignment"].command(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from warehouse.directory.accounts import ensure_account, ensure_host
 from warehouse.directory.calendar import import_calendar
 from warehouse.directory.conversions import import_conversions
-from warehouse.directory.licenses import import_assignments, import_entitlements
+from warehouse.directory.licenses import ImportedEntitlements, import_assignments, import_entitlements
 from warehouse.directory.members import import_members
 from warehouse.directory.merging import AccountRule, Linked, link_accounts, refuse_doubts
 from warehouse.directory.people import import_directory
@@ -29,6 +29,7 @@ __all__ = [
     "AccountRule",
     "Change",
     "Imported",
+    "ImportedEntitlements",
     "ImportedSeats",
     "Kind",
     "Linked",

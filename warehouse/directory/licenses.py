@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from sqlalchemy import Connection, Engine
 
 from warehouse import schema
 from warehouse.directory import use_rights
+from warehouse.directory.element_mappings import element_mapping
+from warehouse.directory.elements import read_elements
 from warehouse.directory.storing import (
     UNNAMED,
     Import,
@@ -25,6 +28,7 @@ from warehouse.directory.storing import (
     refuse_overlaps,
     stored_row,
 )
+from warehouse.errors import Problem
 from warehouse.money import minor_digits
 from warehouse.tabular import CLEAR, Row, read_table
 
@@ -38,35 +42,73 @@ METRICS = ("named_user", "device", "concurrent", "token", "subscription")
 COUNTING_RULES = ("exact_sweep", "fixed_interval", "user_day", "consumed_balance")
 
 
+@dataclass
+class ImportedEntitlements(Imported):
+    """What an import of entitlements did.
+
+    `unsaid` names the columns that a mapping looks for and no element of the file holds: a path may be wrong.
+    """
+
+    unsaid: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        lines = [super().__str__()]
+        if self.unsaid:
+            lines.append(f"nowhere in the file, where the mapping looks: {', '.join(self.unsaid)}")
+        return "\n".join(lines)
+
+
 def import_entitlements(
-    engine: Engine, path: Path | str, actor: str = UNNAMED, *, at_ms: int | None = None
-) -> Imported:
+    engine: Engine,
+    path: Path | str,
+    actor: str = UNNAMED,
+    *,
+    mapping: Path | str | None = None,
+    at_ms: int | None = None,
+) -> ImportedEntitlements:
     """Import entitlements by their code, all or nothing; docs/importing.md has the columns.
 
     Parameters
     ----------
+    path
+        A table file; or, with a mapping, an XML file.
     actor
         Who imports, for the audit.
+    mapping
+        TOML file that says which elements of an XML file are entitlements, and where their values stand.
     at_ms
         When; None: now.
 
     Raises
     ------
     Problem
-        Names file, row and column.
+        Names file, row or element, and column.
     """
-    rows = read_table(Path(path), ENTITLEMENT_COLUMNS, ENTITLEMENT_OPTIONS)
+    rows, sought = _rows(Path(path), None if mapping is None else Path(mapping))
+    made = ImportedEntitlements(unsaid=[name for name in sought if not any(row.text(name) for row in rows)])
     seen: dict[str, int] = {}
     with importing(engine, Import(Path(path), actor, at_ms)) as (connection, done):
+        made.counts = done.counts  # the import's own counts: it audits them
         for row in rows:
             code = row.required("entitlement")
             if code in seen:
                 raise row.problem(
-                    "entitlement", f"{code} is already in row {seen[code]}", "remove one of them"
+                    "entitlement", f"{code} is already in {row.called} {seen[code]}", "remove one of them"
                 )
             seen[code] = row.number
             _put_entitlement(connection, code, row, done)
-    return done
+    return made
+
+
+def _rows(path: Path, mapping: Path | None) -> tuple[list[Row], list[str]]:
+    """Read a file; with the columns that a mapping looks for."""
+    if mapping is not None:
+        known = element_mapping(mapping, ENTITLEMENT_COLUMNS, ENTITLEMENT_OPTIONS)
+        return read_elements(path, known), list(known.paths)
+    if path.suffix.lower() == ".xml":
+        message = f"{path.name} is XML, and nothing says what its elements mean"
+        raise Problem(message, "add --mapping FILE.toml; docs/importing.md says how to write one")
+    return read_table(path, ENTITLEMENT_COLUMNS, ENTITLEMENT_OPTIONS), []
 
 
 def _put_entitlement(connection: Connection, code: str, row: Row, done: Imported) -> None:

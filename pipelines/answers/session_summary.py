@@ -228,7 +228,7 @@ def _results(by_source: pl.DataFrame, applications: pl.DataFrame) -> dict[str, o
     return {
         "sessions": int(applications["sessions"].sum()),
         "applications": applications.height,
-        "session_hours": round(whole, 3),
+        "session_time_hours": round(whole, 3),
         "unknown_share": float(by_source["unknown_hours"].sum()) / whole if whole else None,
         "sources": by_source.drop("unknown").with_columns(pl.selectors.float().round(6)).to_dicts(),
     }

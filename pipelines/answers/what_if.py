@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from fractions import Fraction
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import polars as pl
 
@@ -14,14 +13,13 @@ from pipelines.answers import what_if_words as words
 from pipelines.answers.demand import Demand, chosen, measure, rank
 from pipelines.answers.evidence import Evidence, gather, no_use
 from pipelines.answers.footer import Footer, footer_of
+from pipelines.answers.months import months_of, peaks_by_month, watched_trend
 from pipelines.answers.prices import Offers, YearlyPrices, yearly_prices
 from pipelines.answers.question import Question
 from warehouse import frames
 from warehouse.errors import Problem
 from warehouse.metrics.concurrency import intervals, peak
-from warehouse.metrics.growth import trend
 from warehouse.metrics.license_mix import CheapestMix, Prices, Service, cheapest_mix
-from warehouse.metrics.percentiles import daily_peaks
 from warehouse.metrics.what_if import at_most, pooling, what_if
 from warehouse.money import minor_digits, rounded
 from warehouse.periods import INSTANT
@@ -133,23 +131,7 @@ def _service(percent: float, minutes: int) -> Service:
     return Service(share_of_use=Fraction(str(percent)) / 100)
 
 
-MONTHS: Columns = {
-    "period": pl.String, "month": pl.Date, "start": INSTANT, "end": INSTANT, "is_whole": pl.Boolean,
-}  # fmt: skip
 PLACES: Columns = {"kind": pl.String, "place": pl.String, "peak": pl.Int64, "first_reached": INSTANT}
-
-
-def months_of(question: Question) -> pl.LazyFrame:
-    """Cut the window into local months: `period` (2026-10), `month` (Date), `start`, `end`, `is_whole`."""
-    zone = ZoneInfo(question.zone)
-    rows, day = [], question.first_day.replace(day=1)
-    while day < question.end_day:
-        following = (day + timedelta(days=31)).replace(day=1)
-        edges = [datetime(at.year, at.month, at.day, tzinfo=zone) for at in (day, following)]
-        start, end = max(question.start, edges[0]), min(question.end, edges[1])
-        rows.append((f"{day:%Y-%m}", day, start, end, [start, end] == edges))
-        day = following
-    return pl.LazyFrame(rows, schema=MONTHS, orient="row")
 
 
 @dataclass(frozen=True)
@@ -164,13 +146,13 @@ class _Work:
 
     def answer(self) -> WhatIf:
         question, row = self.demand.question, self.row
-        by_month = self._peaks_by_month()
+        by_month = peaks_by_month(self.demand.curve, question.zone, question.start, question.end)
         wide = what_if(self.demand.used, self._holders(), most=max(row["peak"], row["owned"] or 0)).collect()
         priced = self._priced(wide, by_month)
         enough = self._enough(priced)
         mix = self._mix()
         pooled, most = self._pooled(), self._at_most()
-        line = self._trend(by_month)
+        line = watched_trend(by_month)
         return WhatIf(
             **{name: row[name] for name in ("pool", "name", "unit", "owned", "peak")},
             curve=priced,
@@ -211,12 +193,6 @@ class _Work:
         person = pl.coalesce("person", "account")
         return self.demand.found.sessions.select(key=pl.col("session").cast(pl.String), person=person)
 
-    def _peaks_by_month(self) -> pl.DataFrame:
-        question = self.demand.question
-        peaks = daily_peaks(self.demand.curve, question.zone, question.start, question.end)
-        monthly = peaks.group_by(month=pl.col("day").dt.truncate("1mo")).agg(pl.col("peak").max())
-        return months_of(question).join(monthly, on="month", how="left").sort("month").collect()
-
     def _priced(self, levels: pl.DataFrame, by_month: pl.DataFrame) -> pl.DataFrame:
         """Add what n licenses cost a year: as contracted, rented in the months that need them, or bought."""
         prices = self.prices
@@ -240,9 +216,13 @@ class _Work:
             demanded = float(levels["license_minutes_short"][0])
             short = demanded * (1 - float(self.service.share_of_use or 0))
             return int(str(levels.filter(pl.col("license_minutes_short") <= short)["n"].min()))
-        months = months_of(self.demand.question).collect()
+        months = self._months().collect()
         worst = [self._enough_in(start, end) for start, end in months.select("start", "end").iter_rows()]
         return max(worst)
+
+    def _months(self) -> pl.LazyFrame:
+        question = self.demand.question
+        return months_of(question.zone, question.start, question.end)
 
     def _enough_in(self, start: datetime, end: datetime) -> int:
         inside = self.demand.used.filter(pl.col("start") < end, pl.col("end") > start).with_columns(
@@ -257,7 +237,7 @@ class _Work:
         prices = self.prices
         if prices is None:
             return None
-        months = months_of(self.demand.question).select("period", "start", "end")
+        months = self._months().select("period", "start", "end")
         periods = months.collect().height
         rented = None if prices.rent is None else rounded(prices.rent * 12, periods)
         offered = Prices(named=prices.named, concurrent=prices.concurrent, rented=rented)
@@ -280,7 +260,10 @@ class _Work:
 
     def _pooled(self) -> pl.DataFrame:
         """Peaks of a pool per office and per zone, against the one pool of all."""
-        sessions = self.demand.found.sessions.with_columns(pl.col("office").cast(pl.String))
+        codes = self.demand.owned.members.lazy().filter(pl.col("entitlement") == self.row["pool"])
+        sessions = self.demand.found.sessions.with_columns(
+            pl.col("office", "application").cast(pl.String)
+        ).join(codes.select("application"), on="application", how="semi")
         offices = frames.offices(self.demand.question.engine).select(pl.col("office").cast(pl.String), "zone")
         placed = sessions.join(offices, on="office", how="inner")
         kinds = []
@@ -296,13 +279,6 @@ class _Work:
     def _at_most(self) -> int:
         found = peak(self._sweep(self.demand.found.sessions, upper=True)).collect()["peak"]
         return int(found.sum())
-
-    def _trend(self, by_month: pl.DataFrame) -> pl.DataFrame:
-        # Before the first use and after the last nobody may have been watching: that is no demand of 0.
-        used = pl.col("month").filter(pl.col("peak") > 0)
-        watched = by_month.filter(pl.col("month").is_between(used.min(), used.max()), "is_whole")
-        whole = watched.select("month", demand=pl.col("peak").fill_null(0))
-        return trend(whole.lazy()).collect()
 
 
 def _marks(levels: pl.DataFrame, enough: int, mix: CheapestMix | None) -> dict[str, tuple[int, int]]:

@@ -13,6 +13,7 @@ from pipelines.queries.asking import (
     Evidence,
     Values,
     application,
+    counting,
     one_application,
     rows,
     window,
@@ -27,6 +28,7 @@ from warehouse.errors import Problem
 from warehouse.metrics.concurrency import KEYS
 from warehouse.metrics.states import BASES, states
 from warehouse.metrics.usage_hours import GROUPS
+from warehouse.periods import zone_of
 
 
 def answer(warehouse: Engine, name: str, values: Values, compute_on: str, master: str) -> Answer:
@@ -47,11 +49,12 @@ def _peak_concurrency(place: Place, values: Values) -> Answer:
     one_application("peak_concurrency", values)
     word("key", values["key"], KEYS)
     word("basis", values["basis"], BASES)
-    start, end = window(place.warehouse, values, "UTC")
-    codes = application(place.warehouse, values["application"])
+    local = zone(place.warehouse, values)
+    start, end = window(place.warehouse, values, local)
+    codes, counted = counting(place.warehouse, values, zone_of(local), end)
     found = engine_frames(place, frames.policy(place.warehouse, "license"), start, end, codes)
     weights = frames.applications(place.warehouse).select("application", "token_weight")
-    highest = found.peak(values["key"], values["basis"], start, end, weights=weights).collect()
+    highest = found.peak(values["key"], values["basis"], start, end, weights=weights, **counted).collect()
     at = highest["first_reached"].item() if highest.height else start
     return peak_answer(place.warehouse, _evidence_at(place.warehouse, at, codes), values, highest)
 

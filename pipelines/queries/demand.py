@@ -9,11 +9,13 @@ from typing import Any
 import polars as pl
 from sqlalchemy import Engine
 
+from pipelines.answers.peak_witness import projects_at
 from pipelines.queries.asking import (
-    APPLICATION,
     BASIS,
     CALENDAR,
+    DEMANDED,
     KEY,
+    ONE,
     PERCENTILE,
     WINDOW,
     ZONE,
@@ -21,10 +23,12 @@ from pipelines.queries.asking import (
     Evidence,
     Query,
     Values,
-    evidence,
+    by_application,
+    demanded,
     hours,
     instant,
     one_application,
+    open_days,
     rows,
     used,
     word,
@@ -48,14 +52,13 @@ from warehouse.metrics.percentiles import (
 )
 from warehouse.periods import local_days
 
-ONE = Parameter("application", "str", "", "code of the application")
 OWNED = Parameter("owned", "int", 0, "licenses to compare with; 0: none")
 STEPS = ("1m", "5m", "15m", "1h", "1d")
 
 
 def _peak_concurrency(engine: Engine, values: Values) -> Answer:
     one_application("peak_concurrency", values)
-    seen = evidence(engine, values, "UTC")
+    seen = demanded(engine, values, zone(engine, values))
     return peak_answer(engine, seen, values, peak(used(engine, seen, values)).collect())
 
 
@@ -74,12 +77,10 @@ def peak_answer(engine: Engine, seen: Evidence, values: Values, highest: pl.Data
 def _witnesses(engine: Engine, seen: Evidence, basis: str, at: datetime) -> list[dict[str, Any]]:
     """Who, where, on which project and since when, at an instant; longest first."""
     now = (pl.col("start") <= at) & (pl.col("end").is_null() | (pl.col("end") > at))
-    entered = frames.project_entries(engine, seen.start, seen.end).filter(now)
-    project = entered.group_by("session").agg(pl.col("project").sort_by("entry").last())
     units = seen.stated.filter(now).select("session", "units")
     return rows(
         witnesses(seen.stated, seen.sessions, basis, at)
-        .join(project, on="session", how="left", maintain_order="left")
+        .join(projects_at(engine, at), on="session", how="left", maintain_order="left")
         .join(units, on="session", how="left", maintain_order="left")
         .select(
             *("session", "host", "device", "office", "project", "state", "units", "since"),
@@ -90,7 +91,7 @@ def _witnesses(engine: Engine, seen: Evidence, basis: str, at: datetime) -> list
 
 def _percentile_demand(engine: Engine, values: Values) -> Answer:
     one_application("percentile_demand", values)
-    seen = evidence(engine, values, zone(engine, values))
+    seen = demanded(engine, values, zone(engine, values))
     in_use = used(engine, seen, values)
     enough = percentile(curve(in_use), hours(engine, seen, values, in_use), values["percentile"])
     return {"percentile": values["percentile"], "demand": enough, "of": "time"}
@@ -98,7 +99,7 @@ def _percentile_demand(engine: Engine, values: Values) -> Answer:
 
 def _at(engine: Engine, values: Values) -> Answer:
     one_application("witnesses", values)
-    seen = evidence(engine, values, zone(engine, values))
+    seen = demanded(engine, values, zone(engine, values))
     if values["at"]:
         at = _moment(values["at"])
     else:
@@ -126,11 +127,11 @@ def _metric(name: str, measure: Measure, *more: Parameter) -> Query:
     """Ask for what is measured of the demand of every application, or of one."""
 
     def run(engine: Engine, values: Values) -> Answer:
-        seen = evidence(engine, values, zone(engine, values))
+        seen = demanded(engine, values, zone(engine, values))
         in_use = used(engine, seen, values)
         return rows(measure(engine, seen, values, in_use))
 
-    return Query(name, CATALOGUE[name].description, (APPLICATION, KEY, BASIS, *more, *WINDOW, ZONE), run)
+    return Query(name, CATALOGUE[name].description, (DEMANDED, KEY, BASIS, *more, *WINDOW, ZONE), run)
 
 
 def _peak_column(name: str) -> Query:
@@ -138,8 +139,7 @@ def _peak_column(name: str) -> Query:
 
 
 def _average(engine: Engine, seen: Evidence, values: Values, in_use: pl.LazyFrame) -> pl.LazyFrame:
-    days = local_days(zone(engine, values), seen.start, seen.end).select("day", "start", "end")
-    return average_demand(curve(in_use), days)
+    return average_demand(curve(in_use), _daily_hours(engine, seen, values, in_use))
 
 
 def _calendar(engine: Engine, seen: Evidence, values: Values, in_use: pl.LazyFrame) -> pl.LazyFrame:
@@ -160,14 +160,20 @@ def _daily_peak(engine: Engine, seen: Evidence, values: Values, in_use: pl.LazyF
 
 def _demand_of_a_day(engine: Engine, values: Values) -> Answer:
     one_application("demand_of_a_day", values)
-    seen, local = evidence(engine, values, zone(engine, values)), zone(engine, values)
+    seen, local = demanded(engine, values, zone(engine, values)), zone(engine, values)
     in_use = used(engine, seen, values)
-    days = local_days(local, seen.start, seen.end).select("day", "start", "end")
-    open_hours = hours(engine, seen, values, in_use).select("start", "end")
-    calendar = _common(days, open_hours)
+    calendar = _daily_hours(engine, seen, values, in_use)
     owned = values["owned"] or None
     by = by_day(curve(in_use), calendar, owned, local, seen.start, seen.end, values["percentile"])
     return rows(by)
+
+
+def _daily_hours(engine: Engine, seen: Evidence, values: Values, in_use: pl.LazyFrame) -> pl.LazyFrame:
+    """Give the calendar by day: `day`, `start`, `end`; business hours are of the day in their own office."""
+    if values["calendar"] == "business":
+        return open_days(engine, seen)
+    days = local_days(zone(engine, values), seen.start, seen.end).select("day", "start", "end")
+    return _common(days, hours(engine, seen, values, in_use).select("start", "end"))
 
 
 def _common(days: pl.LazyFrame, stretches: pl.LazyFrame) -> pl.LazyFrame:
@@ -180,7 +186,7 @@ def _common(days: pl.LazyFrame, stretches: pl.LazyFrame) -> pl.LazyFrame:
 def _demand_of_the_week(engine: Engine, values: Values) -> Answer:
     one_application("demand_of_the_week", values)
     local = zone(engine, values)
-    seen = evidence(engine, values, local)
+    seen = demanded(engine, values, local)
     return rows(by_hour_of_week(curve(used(engine, seen, values)), local, seen.start, seen.end))
 
 
@@ -188,19 +194,21 @@ def _demand_by_state(engine: Engine, values: Values) -> Answer:
     one_application("demand_by_state", values)
     word("key", values["key"], KEYS)
     word("every", values["every"], STEPS)
-    seen = evidence(engine, values, zone(engine, values))
+    seen = demanded(engine, values, zone(engine, values))
     weights = frames.applications(engine)
     over = states_over_time(
-        seen.stated, seen.sessions, values["key"], seen.start, seen.end, values["every"], weights=weights
+        *(seen.stated, seen.sessions, values["key"], seen.start, seen.end, values["every"]),
+        weights=weights,
+        **seen.counted,
     )
-    return rows(over)
+    return rows(by_application(over))
 
 
 QUERIES = (
     Query(
         "peak_concurrency",
         "The highest demand for an application: how much, when first, for how long, and who was there.",
-        (ONE, KEY, BASIS, *WINDOW),
+        (ONE, KEY, BASIS, *WINDOW, ZONE),
         _peak_concurrency,
     ),
     Query(
@@ -225,7 +233,7 @@ QUERIES = (
     ),
     _metric("use_intervals", lambda _engine, _seen, _values, in_use: in_use),
     _metric("demand", lambda _engine, _seen, _values, in_use: curve(in_use)),
-    _metric("average_demand", _average),
+    _metric("average_demand", _average, CALENDAR),
     _metric("calendar", _calendar, CALENDAR),
     _metric("need", _need, PERCENTILE, CALENDAR),
     Query(

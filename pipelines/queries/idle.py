@@ -6,14 +6,15 @@ import polars as pl
 from sqlalchemy import Engine
 
 from pipelines.queries.asking import (
-    APPLICATION,
+    DEMANDED,
     KEY,
     WINDOW,
     ZONE,
     Answer,
     Query,
     Values,
-    application,
+    by_application,
+    counting,
     rows,
     window,
     word,
@@ -26,6 +27,7 @@ from warehouse.metrics.catalogue import CATALOGUE
 from warehouse.metrics.concurrency import KEYS
 from warehouse.metrics.idle_definitions import Definition, idle_definitions
 from warehouse.metrics.states import SIGNALS
+from warehouse.periods import zone_of
 
 MINUTE_MS, HOUR_MS = 60_000, 3_600_000
 
@@ -70,8 +72,9 @@ def _metric(name: str) -> Query:
 
     def run(engine: Engine, values: Values) -> Answer:
         word("key", values["key"], KEYS)
-        start, end = window(engine, values, zone(engine, values))
-        codes = application(engine, values["application"])
+        local = zone(engine, values)
+        start, end = window(engine, values, local)
+        codes, counted = counting(engine, values, zone_of(local), end)
         found = idle_definitions(
             frames.segments(engine, start, end, codes),
             frames.sessions(engine, start, end, codes),
@@ -81,9 +84,10 @@ def _metric(name: str) -> Query:
             end,
             key=values["key"],
             weights=frames.applications(engine),
+            **counted,
         )
         return rows(
-            found.select(
+            by_application(found).select(
                 "signal",
                 "application",
                 idle_minutes=pl.col("idle_timeout_ms") / MINUTE_MS,
@@ -98,7 +102,7 @@ def _metric(name: str) -> Query:
         "input",
         f"what counts as activity: any of {', '.join(SIGNALS)}, with commas between",
     )
-    return Query(name, metric.description, (minutes, signals, KEY, APPLICATION, *WINDOW, ZONE), run)
+    return Query(name, metric.description, (minutes, signals, KEY, DEMANDED, *WINDOW, ZONE), run)
 
 
 QUERIES = tuple(_metric(name) for name, metric in CATALOGUE.items() if metric.function is idle_definitions)

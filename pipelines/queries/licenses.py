@@ -28,12 +28,13 @@ from pipelines.answers.question import Question, ask
 from pipelines.queries.asking import (
     APPLICATION,
     BASIS,
+    DEMANDED,
     WINDOW,
     ZONE,
     Answer,
     Query,
     Values,
-    evidence,
+    demanded,
     rows,
     used,
     window,
@@ -154,11 +155,11 @@ def _by_rule(name: str, key: str, make: Rule, *more: Parameter) -> Query:
 
     def run(engine: Engine, values: Values) -> Answer:
         local = zone(engine, values)
-        seen = evidence(engine, values, local)
+        seen = demanded(engine, {**values, "key": key}, local)
         in_use = used(engine, seen, {**values, "key": key})
         return rows(make(in_use, {**values, "start_at": seen.start, "end_at": seen.end}, local))
 
-    return Query(name, CATALOGUE[name].description, (APPLICATION, BASIS, *more, *WINDOW, ZONE), run)
+    return Query(name, CATALOGUE[name].description, (DEMANDED, BASIS, *more, *WINDOW, ZONE), run)
 
 
 def _reconciled(*columns: str) -> Made:

@@ -270,7 +270,7 @@ CATALOGUE: dict[str, Metric] = {
         "h",
         4,
         "local day",
-        "Run time of all sessions on a day.",
+        "Run time of all sessions on a day: suspended and unknown time is no part of it.",
         daily_usage,
         "session_hours",
     ),

@@ -43,7 +43,7 @@ def test_contracts_come_in_the_order_of_their_ends_with_what_is_needed_and_at_ri
     found = asked()
     # Tokens were in use for 5 % of business time; nobody used the three seats; CAD has no end.
     assert found.contracts.select(
-        "product", "contract", "ends", "notice_on", "quantity", "cost", "need_95", "at_risk", "missing"
+        "product", "contract", "ends", "notice_on", "quantity", "cost", "need", "at_risk", "missing"
     ).rows() == [
         (
             "Simulation",
@@ -74,6 +74,15 @@ def test_contracts_come_in_the_order_of_their_ends_with_what_is_needed_and_at_ri
     }
 
 
+def test_seats_in_use_are_needed_though_few_are_open_at_once(asked: Ask) -> None:
+    found = asked(
+        "UPDATE entitlement_application SET application_id = 5 - application_id WHERE entitlement_id > 1"
+    )
+    # Two of three holders use Simulation, in 5 % of business time: 95 % of it needs no license at all.
+    seats = found.contracts.filter(entitlement="LT-1").select("need_95", "need", "money_at_risk_minor")
+    assert seats.rows() == [(0, 2, 240_000)]
+
+
 def test_two_contracts_of_one_product_share_its_need(asked: Ask) -> None:
     found = asked(
         "INSERT INTO entitlement (id, code, product_id, metric, quantity, valid_from_on, valid_to_on,"
@@ -83,7 +92,7 @@ def test_two_contracts_of_one_product_share_its_need(asked: Ask) -> None:
         application="cad",
     )
     # Six people: five take the five of the first contract, the sixth one of the four.
-    assert found.contracts.select("entitlement", "quantity", "need_95").rows() == [
+    assert found.contracts.select("entitlement", "quantity", "need").rows() == [
         ("CAD-9", 4, 1),
         ("CAD-1", 5, 5),
     ]
@@ -94,7 +103,7 @@ def test_what_has_no_cost_or_has_not_begun_has_no_money(asked: Ask) -> None:
         "UPDATE entitlement SET unit_cost_minor = NULL, currency = NULL WHERE id = 2",
         "UPDATE entitlement SET valid_from_on = '2026-12-01' WHERE id = 3",
     )
-    assert found.contracts.select("product", "need_95", "at_risk").rows()[:2] == [
+    assert found.contracts.select("product", "need", "at_risk").rows()[:2] == [
         ("Simulation", 0, None), ("Drawing LT", None, None),
     ]  # fmt: skip
     assert found.claims["risk"] == (

@@ -51,6 +51,23 @@ def test_the_peak_lists_person_device_project_state_and_since(week: Engine) -> N
     }
 
 
+def test_a_project_that_was_entered_for_later_in_the_session_is_not_told_of_the_peak(week: Engine) -> None:
+    with week.begin() as connection:
+        connection.execute(
+            sa.text(
+                """
+                INSERT INTO project_entry (session_id, from_ms, to_ms, project_number, fields, author, reason,
+                                           created_ms)
+                SELECT id, started_ms, started_ms + 60000, '0077', '{}', 'p', '', 0 FROM session
+                UNION ALL
+                SELECT id, started_ms + 60000, ended_ms, '0078', '{}', 'p', '', 0 FROM session
+                """
+            )
+        )
+    found = peak_witness.answer(ask(week, **WINDOW, now=NOW))
+    assert found.witnesses["project"].to_list() == ["0077", "0077"]
+
+
 def test_an_instant_may_be_given_in_local_time_or_with_its_zone(week: Engine) -> None:
     asked = ask(week, **WINDOW, application="cad", now=NOW)
     local, utc = (peak_witness.answer(asked, at) for at in ("2026-10-06 09:30", "2026-10-06T07:30:00+00:00"))

@@ -45,7 +45,7 @@ def test_the_sessions_of_an_application_with_its_idle_time_and_its_origin(week: 
         "unknown": "**None of the 60.0 hours of session time is unknown**: all of it was watched or logged.",
         "received": "The sessions come from agent; the newest record came in on **1970-01-01**, of Drawing.",
     }
-    assert found.results["session_hours"] == 60.0
+    assert found.results["session_time_hours"] == 60.0
 
 
 def test_what_would_tell_the_idle_time_of_two_people_is_left_out(week: Engine) -> None:

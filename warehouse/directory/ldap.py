@@ -162,7 +162,8 @@ def _problem(settings: LdapSettings, error: Exception) -> Problem:
             f"{settings.place} cannot be trusted: {_why_not_trusted(text)}",
             "name its authority's certificate with ca_file, and the server as its certificate does",
         )
-    if "[SSL" in text:
+    # Not every Python names the SSL error where a peer hangs up at the first word of TLS.
+    if "[SSL" in text or "ssl wrapping error" in text:
         return Problem(f"{settings.place} does not speak TLS there", "check url and its port")
     what, remedy = _REASONS.get(type(error).__name__, ("", ""))
     if what:

@@ -24,6 +24,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Connection,
     Double,
     ForeignKey,
     Index,
@@ -355,8 +356,16 @@ segment = Table(  # one row per session and closed, immutable stretch of constan
     CheckConstraint("start_ms / 900000 = (end_ms - 1) / 900000", name="inside_a_quarter"),
     CheckConstraint("attention BETWEEN 0 AND 7", name="known_attention"),
     sqlite_with_rowid=False,
-    postgresql_partition_by="RANGE (start_ms)",  # by UTC month; see migration 0003
 )
+
+
+def _by_month(table: Table, connection: Connection, **_options: Any) -> None:
+    """Part the table by UTC month, see migration 0003; said here, SQLite loads nothing of PostgreSQL."""
+    if connection.dialect.name == "postgresql":
+        table.dialect_options["postgresql"]["partition_by"] = "RANGE (start_ms)"
+
+
+event.listen(segment, "before_create", _by_month)
 event.listen(
     segment,
     "after_create",

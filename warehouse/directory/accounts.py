@@ -6,7 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 
 from warehouse import schema
 
@@ -38,7 +38,15 @@ def _ensure(connection: Connection, table: sa.Table, row: dict[str, Any]) -> int
     present = connection.scalar(found)
     if present is None:
         # Another transaction may be doing the same: the one that comes second finds the first one's row.
-        insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+        insert = _insert(connection.dialect.name)
         connection.execute(insert(table).values(row).on_conflict_do_nothing(index_elements=["name"]))
         present = connection.execute(found).scalar_one()
     return int(present)
+
+
+def _insert(dialect: str) -> Any:
+    if dialect == "sqlite":
+        return sqlite.insert
+    from sqlalchemy.dialects import postgresql  # noqa: PLC0415 - 25 ms that a report on SQLite need not wait for
+
+    return postgresql.insert

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
 import polars as pl
 from polars.datatypes import DataType, DataTypeClass
 
@@ -101,29 +100,28 @@ _PACKED = """
            segment.received_ms
     FROM {rows}
 """
-_PACKED_ROW = np.dtype(
-    [
-        ("session", "i8"),
-        ("start", "i8"),
-        ("small", "i8"),
-        ("cpu_percent", "f8"),
-        ("counts", "i8"),
-        ("since", "i8"),
-        ("received", "i8"),
-    ]
+_PACKED_ROW = pl.Schema(
+    {
+        "session": pl.Int64,
+        "start": pl.Int64,
+        "small": pl.Int64,
+        "cpu_percent": pl.Float64,
+        "counts": pl.Int64,
+        "since": pl.Int64,
+        "received": pl.Int64,
+    }
 )
 
 
 def _packed(now: store.Snapshot, source: str, parameters: store.Parameters) -> pl.DataFrame:
     rows = now.packed(_PACKED.format(rows=source), _PACKED_ROW, parameters)
-    small, counts = rows["small"], rows["counts"]
-    instance = pl.Series((small >> 24).astype(np.int64))
-    columns = {name: pl.Series(np.ascontiguousarray(rows[name])) for name in _PACKED_ROW.names or ()}
-    return pl.DataFrame(columns).with_columns(
-        end=pl.Series(rows["start"] + (small & 0xFFFFF)),
-        attention=pl.Series(((small >> 20) & 7).astype(np.uint8)),
-        inhibiting=pl.Series((small >> 23) & 1 == 1),
-        instance=(instance - 1).set(instance == 0, None),
-        units=pl.Series((counts >> 32).astype(np.int32)),
-        policy_version=pl.Series((counts & 0xFFFFFFFF).astype(np.int32)),
+    small, counts = pl.col("small"), pl.col("counts")
+    instance = small // (1 << 24)
+    return rows.with_columns(
+        end=pl.col("start") + (small & 0xFFFFF),
+        attention=(small // (1 << 20) & 7).cast(pl.UInt8),
+        inhibiting=small // (1 << 23) & 1 == 1,
+        instance=pl.when(instance > 0).then(instance - 1),
+        units=(counts // (1 << 32)).cast(pl.Int32),
+        policy_version=(counts & 0xFFFFFFFF).cast(pl.Int32),
     )

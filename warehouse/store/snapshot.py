@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
+from itertools import chain
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import polars as pl
 from sqlalchemy import Engine
 from sqlalchemy.engine import URL
@@ -19,6 +18,8 @@ from warehouse.store.url import is_sqlite, located
 
 ODD_NUMBER = -(2**63)
 """Stands for what is no whole number where one belongs: SQLite keeps anything in any column."""
+MANY = 50_000
+"""Rows from which on NumPy is worth its 50 ms."""
 
 
 class Snapshot:
@@ -101,12 +102,23 @@ class Snapshot:
         finally:
             driver.text_factory = str
 
-    def packed(self, sql: str, row: np.dtype[Any], parameters: Parameters) -> npt.NDArray[Any]:
-        """Run one SELECT of numbers alone, none of them null, on SQLite: half the time of `read`."""
+    def packed(self, sql: str, columns: pl.Schema, parameters: Parameters) -> pl.DataFrame:
+        """Run one SELECT of Int64 and Float64 columns, no cell null, on SQLite: half the time of `read`."""
         text, values = positional(sql, parameters, numbered=False)
         with located(self.url):
             self._cursor.execute(text, values)
-            return np.fromiter(self._cursor, dtype=row)
+            first = self._cursor.fetchmany(MANY)
+            if len(first) < MANY:
+                return pl.DataFrame(first, columns, orient="row")
+            return _numbers(chain(first, self._cursor), columns)
+
+
+def _numbers(rows: Iterable[tuple[float, ...]], columns: pl.Schema) -> pl.DataFrame:
+    import numpy as np  # noqa: PLC0415 - a third less time for many rows; to load it takes longer than few do
+
+    row = np.dtype([(name, "f8" if dtype == pl.Float64 else "i8") for name, dtype in columns.items()])
+    cells = np.fromiter(rows, dtype=row)
+    return pl.DataFrame({name: pl.Series(np.ascontiguousarray(cells[name])) for name in columns})
 
 
 def _decoded(text: bytes) -> str:

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -230,6 +231,20 @@ def test_both_databases_read_the_mirror_and_what_landed_since(
     mirror.update(both_engines)
     assert mirror.contents(both_engines).equals(mirror.stored_contents(both_engines))
     _require_equal(both_engines, edges)
+
+
+def test_many_rows_are_read_as_few_are(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    furnish(engine)
+    whole_session(engine, 1, NEW_YEAR_MS, NEW_YEAR_MS + DAY_MS, 1)
+    with store.writing(engine) as connection:
+        replace(connection, 1, quarters(NEW_YEAR_MS, NEW_YEAR_MS + 5 * QUARTER_MS), units=9)
+    window = (NEW_YEAR_MS, NEW_YEAR_MS + DAY_MS, None)
+    few = _in_frame(engine, *window)
+    assert few == _in_sql(engine, *window)
+    assert len(few) == 5
+    for many in (1, 5, 6):
+        monkeypatch.setattr(import_module("warehouse.store.snapshot"), "MANY", many)
+        assert _in_frame(engine, *window) == few
 
 
 # --- A month reads a month ---------------------------------------------------------------------------------

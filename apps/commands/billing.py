@@ -51,10 +51,13 @@ def draft(
     """Rate a period; replaces an open draft of it."""
     from pipelines.billing import draft
     from pipelines.billing import show as show_run
+    from pipelines.billing import staff as staff_of
 
     with opened(warehouse) as engine:
         run = draft(engine, period, target, operating_system_identity(), now_ms(), showback=showback)
         found = show_run(engine, run)
+        if not staff_of(engine):
+            typer.echo(NOBODY, err=True)
     if as_json:
         print_json(found)
         return
@@ -153,7 +156,7 @@ def staff(
     warehouse: WarehouseUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show or change whose accounts may prepare, approve and close; none: whoever runs the commands."""
+    """Show or change whose accounts may bill: rates, projects, periods, drafts, approvals; none: everybody's."""
     from pipelines.billing import change_staff
     from pipelines.billing import staff as staff_of
 
@@ -165,7 +168,14 @@ def staff(
     if as_json:
         print_json(found)
         return
-    typer.echo("\n".join(found) or "Nobody is named: whoever runs the commands is billing staff.")
+    typer.echo("\n".join(found) or NOBODY)
+
+
+NOBODY = (
+    "NOBODY IS LISTED AS BILLING STAFF: everybody who runs a command here may change rates, projects, periods "
+    "and the billing policy, and prepare, approve and close bills.\nList whose task it is: "
+    "`process-meter billing staff --add ACCOUNT`"
+)
 
 
 # --- In words ----------------------------------------------------------------------------------------------

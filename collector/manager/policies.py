@@ -11,6 +11,7 @@ from collector import protocol
 from collector.manager import policy_file
 from collector.manager.policy_file import PURPOSES, Document, Documents
 from warehouse import evidence
+from warehouse.directory.charging_rights import refuse_all_but_staff
 from warehouse.errors import Problem
 from warehouse.ledger import record_event
 from warehouse.store import writing
@@ -34,7 +35,8 @@ def apply(engine: Engine, path: Path, actor: str, now_ms: int) -> dict[str, int]
     Raises
     ------
     Problem
-        The file cannot be read or is refused; nothing is changed.
+        The file cannot be read or is refused, or it changes what is billed and the actor is not of the
+        billing staff; nothing is changed.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -52,6 +54,7 @@ def apply_text(engine: Engine, text: str, file: str, actor: str, now_ms: int) ->
         policy_file.refuse_short_timeouts(wanted, file)
         _refuse_unknown_applications(connection, wanted, given, file)
         changed = [purpose for purpose in PURPOSES if wanted[purpose] != stored.get(purpose)]
+        _refuse_charging(connection, {**policy_file.defaults(), **stored}, wanted, actor)
         if "collection" in changed:
             evidence.store_applications(connection, wanted["collection"]["applications"])
         made = {
@@ -61,6 +64,18 @@ def apply_text(engine: Engine, text: str, file: str, actor: str, now_ms: int) ->
         for purpose, version in made.items():
             record_event(connection, actor, "policy apply", purpose, {"version": version}, now_ms)
         return made
+
+
+def _refuse_charging(connection: Connection, before: Documents, wanted: Documents, actor: str) -> None:
+    """Leave to the billing staff what decides about money; what is metered is whoever's runs the manager."""
+    if wanted["billing"] != before["billing"]:
+        refuse_all_but_staff(connection, actor, "change the billing policy")
+    if _billed(wanted) != _billed(before):
+        refuse_all_but_staff(connection, actor, "change which applications are billed")
+
+
+def _billed(documents: Documents) -> set[str]:
+    return {row["code"] for row in documents["collection"]["applications"] if row["billed"]}
 
 
 def show(engine: Engine) -> str:

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
 
 from warehouse import schema
+from warehouse.directory.charging_rights import refuse_all_but_staff
 from warehouse.directory.storing import (
     UNNAMED,
     Import,
@@ -36,18 +37,21 @@ def import_calendar(
     Parameters
     ----------
     actor
-        Who imports, for the audit.
+        Who imports, for the audit; fiscal periods are for the billing staff alone.
     at_ms
         When; None: now.
 
     Raises
     ------
     Problem
-        Names file, row and column: periods that overlap or leave a hole, a change of a billed period, ...
+        Names file, row and column: periods that overlap or leave a hole, a change of a billed period, ...;
+        or an actor who brings periods and is not of the billing staff.
     """
     rows = read_table(Path(path), ("record", "name"), ("office", "day", "starts_on", "ends_on"))
     with importing(engine, Import(Path(path), actor, at_ms)) as (connection, done):
         periods = [row for row in rows if _record(row) == "period"]
+        if periods:
+            refuse_all_but_staff(connection, actor, "import fiscal periods")
         for row in rows:
             if _record(row) == "holiday":
                 _put_holiday(connection, row, done)

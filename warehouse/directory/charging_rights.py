@@ -1,4 +1,4 @@
-"""Who may say what time is charged to: a person of own sessions, a manager of a team's, billing staff."""
+"""Who may change what is charged: a person of own sessions, a manager of a team's, billing staff the rest."""
 
 from __future__ import annotations
 
@@ -86,6 +86,33 @@ def correction_days(settings: Mapping[str, Any]) -> int | None:
     if not isinstance(days, int) or isinstance(days, bool) or not 0 <= days <= 366:
         raise Problem("correction_days is no number of days", "write a whole number of 0 to 366")
     return days
+
+
+def refuse_all_but_staff(connection: Connection, actor: str, what: str) -> None:
+    """Refuse what only the billing staff may do: rates, projects, periods and the rules that charges follow.
+
+    Where the organization lists nobody, everybody who gets as far as a command is billing staff.
+
+    Parameters
+    ----------
+    connection
+        The transaction of the change itself, so that the list cannot be another one by the time of it.
+    actor
+        The operating-system identity; upper and lower case are the same.
+    what
+        What is to be done, as `import rates`.
+
+    Raises
+    ------
+    Problem
+        There is a list, and the actor is not on it.
+    """
+    if not rights_of(connection, actor, on_server=True).is_staff:
+        raise Problem(
+            f"{actor} cannot {what}: {actor} is not of the billing staff",
+            "let the billing staff do it, or be added to it by one of them: `process-meter billing staff` "
+            "says who that is",
+        )
 
 
 def refuse_others(rights: Rights, project_id: int | None, what: str) -> None:

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
 
 from warehouse import schema
+from warehouse.directory.charging_rights import refuse_all_but_staff
 from warehouse.directory.storing import (
     FOREVER,
     Import,
@@ -38,7 +39,7 @@ def import_conversions(engine: Engine, path: Path | str, actor: str, *, at_ms: i
     Parameters
     ----------
     actor
-        Who imports: the author of every factor that is new or changed.
+        Who imports, one of the billing staff: the author of every factor that is new or changed.
     at_ms
         When; None: now.
 
@@ -47,13 +48,14 @@ def import_conversions(engine: Engine, path: Path | str, actor: str, *, at_ms: i
     Problem
         Names file, row and column: no currency, a currency to itself, a factor that is not over 0 or finer
         than eight decimals, the same pair and day twice, a factor that would replace one which an approved
-        run has used.
+        run has used; or an actor who is not of the billing staff.
     """
     rows = read_table(Path(path), COLUMNS)
     now = time.time_ns() // 1_000_000 if at_ms is None else at_ms
     signed = {"author": actor, "created_ms": now}
     origins: dict[int, Row] = {}
     with importing(engine, Import(Path(path), actor, now)) as (connection, done):
+        refuse_all_but_staff(connection, actor, "import conversion rates")
         for row in rows:
             number, outcome = _put_conversion(connection, row, signed, done)
             if number in origins:

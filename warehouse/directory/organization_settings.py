@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
 
 from warehouse import schema, store
+from warehouse.directory.charging_rights import refuse_all_but_staff
 from warehouse.errors import Problem
 
 _organization = schema.organization
@@ -20,6 +21,11 @@ Checks = Mapping[str, Callable[[Any], object]]
 """Each rule by its name, and what raises a Problem where it does not fit."""
 VALUES = ("correction_days",)
 """Rules that are a value of their own; all others are tables."""
+CHARGING = {
+    "correction_days": "change until when sessions are corrected",
+    "project_fields": "set the fields of project entries",
+}
+"""Rules that decide what is charged, which the billing staff alone may set: in words, what setting one is."""
 
 
 def change_settings(
@@ -41,7 +47,7 @@ def change_settings(
     Raises
     ------
     Problem
-        Names the key that does not fit; nobody has named the organization yet.
+        Names the key that does not fit; nobody has named the organization yet; as `set_rules`.
     """
     return set_rules(engine, _document(path, checks), actor, at_ms)
 
@@ -52,13 +58,16 @@ def set_rules(engine: Engine, rules: Mapping[str, Any], actor: str, at_ms: int |
     Raises
     ------
     Problem
-        Nobody has named the organization yet.
+        Nobody has named the organization yet; a rule of `CHARGING` would change, and the actor is not of the
+        billing staff.
     """
     from warehouse.ledger import record_event  # noqa: PLC0415  the ledger reads pseudonyms from this package
 
     with store.writing(engine) as connection:
         number, settings = _stored(connection)
         changed = sorted(name for name, rule in rules.items() if settings.get(name) != rule)
+        for name in CHARGING.keys() & changed:
+            refuse_all_but_staff(connection, actor, CHARGING[name])
         if changed:
             change = sa.update(_organization).where(_organization.c.id == number)
             connection.execute(change.values(settings={**settings, **rules}))

@@ -29,7 +29,8 @@ def set_project_fields(engine: Engine, path: Path, actor: str, *, at_ms: int | N
     Raises
     ------
     Problem
-        Names the file, the field and the key that does not fit; nobody has named the organization yet.
+        Names the file, the field and the key that does not fit; nobody has named the organization yet; the
+        actor is not of the billing staff.
     """
     rules = read_project_fields(path)
     return bool(set_rules(engine, {"project_fields": [rule.document() for rule in rules]}, actor, at_ms))

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
 
 from warehouse import schema
+from warehouse.directory.charging_rights import refuse_all_but_staff
 from warehouse.directory.storing import (
     UNNAMED,
     Import,
@@ -63,20 +64,21 @@ def import_projects(
     Parameters
     ----------
     actor
-        Who imports, for the audit.
+        Who imports, one of the billing staff, for the audit.
     at_ms
         When; None: now.
 
     Raises
     ------
     Problem
-        Names file, row and column.
+        Names file, row and column; or an actor who is not of the billing staff.
     """
     rows = read_table(
         Path(path), ("project",), ("phase", "task", *PROJECT_COLUMNS, *PHASE_COLUMNS, *TASK_COLUMNS)
     )
     tree = _tree(rows)
     with importing(engine, Import(Path(path), actor, at_ms)) as (connection, done):
+        refuse_all_but_staff(connection, actor, "import projects")
         ids: dict[Codes, int] = {}
         for codes, found in tree.items():
             store = (_put_project, _put_phase, _put_task)[len(codes) - 1]

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine
 
 from warehouse import schema
 from warehouse.directory import rate_terms
+from warehouse.directory.charging_rights import refuse_all_but_staff
 from warehouse.directory.storing import (
     Import,
     Imported,
@@ -43,7 +44,7 @@ def import_rates(engine: Engine, path: Path | str, actor: str, *, at_ms: int | N
     Parameters
     ----------
     actor
-        Who imports: the author of every rate that is new or changed.
+        Who imports, one of the billing staff: the author of every rate that is new or changed.
     at_ms
         When; None: now.
 
@@ -52,13 +53,14 @@ def import_rates(engine: Engine, path: Path | str, actor: str, *, at_ms: int | N
     Problem
         Names file, row and column: a negative or too fine rate, overlapping rates of one scope, tiers out of
         order, a cap in another currency, a change of a rate that an approved run has used, an unknown person,
-        project, office or application, ...
+        project, office or application, ...; or an actor who is not of the billing staff.
     """
     rows = read_table(Path(path), REQUIRED, OPTIONAL)
     now = time.time_ns() // 1_000_000 if at_ms is None else at_ms
     signed = {"author": actor, "created_ms": now}
     origins: dict[int, Row] = {}
     with importing(engine, Import(Path(path), actor, now)) as (connection, done):
+        refuse_all_but_staff(connection, actor, "import rates")
         for row in rows:
             number, outcome = _put_rate(connection, row, signed, done)
             if number in origins:

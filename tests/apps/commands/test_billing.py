@@ -143,7 +143,11 @@ def test_the_staff_is_shown_and_changed(drafted: Engine) -> None:
     named = run(drafted, "staff", "--add", "Sue", "--remove", "ann").stdout
     assert named.splitlines() == sorted([ME.lower(), "sue"])
     change(drafted, "UPDATE organization SET settings = '{}'")
-    assert run(drafted, "staff").stdout == ("Nobody is named: whoever runs the commands is billing staff.\n")
+    assert run(drafted, "staff").stdout == (
+        "NOBODY IS LISTED AS BILLING STAFF: everybody who runs a command here may change rates, projects, "
+        "periods and the billing policy, and prepare, approve and close bills.\n"
+        "List whose task it is: `process-meter billing staff --add ACCOUNT`\n"
+    )
 
 
 def test_an_act_says_which_lines_went_along_under_one_cap(capsys: pytest.CaptureFixture[str]) -> None:

@@ -169,3 +169,29 @@ def test_a_short_document_is_read_with_its_defaults(engine: Engine) -> None:
 
     assert '[billing]\nidle_timeout_minutes = 10\nsignal = "input"\n' in policies.show(engine)
     assert apply(engine, policies.show(engine)) == {}
+
+
+def test_what_a_policy_bills_is_for_the_billing_staff_and_the_rest_is_not(engine: Engine) -> None:
+    apply(engine, POLICY)
+    settings = json.dumps({"billing_staff": ["pat"]})
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO organization (name, zone, currency, settings) "
+                "VALUES ('Example', 'UTC', 'EUR', :settings)"
+            ),
+            {"settings": settings},
+        )
+
+    assert apply(engine, "[license]\nidle_timeout_minutes = 5\n") == {"license": 2}
+    with pytest.raises(
+        Problem, match=r"^admin cannot change the billing policy: admin is not of the billing"
+    ):
+        apply(engine, "[billing]\nbuffer_minutes = 7\n")
+    with pytest.raises(Problem, match=r"^admin cannot change which applications are billed: admin is not of"):
+        apply(engine, policies.show(engine).replace("billed = true", "billed = false"))
+    with pytest.raises(Problem, match=r"^admin cannot change which applications are billed: admin is not of"):
+        apply(engine, "[collection]\n")
+    assert policies.apply_text(engine, "[billing]\nbuffer_minutes = 7\n", "policy.toml", "Pat", NOON) == {
+        "billing": 2
+    }

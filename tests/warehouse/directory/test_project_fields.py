@@ -50,7 +50,7 @@ def test_fields_are_set_read_back_and_again_does_no_harm(filled: Engine, tmp_pat
 def test_other_settings_stay(filled: Engine, tmp_path: Path) -> None:
     with filled.begin() as connection:
         connection.execute(schema.organization.update().values(settings={"billing_staff": ["pat"]}))
-    set_project_fields(filled, _file(tmp_path, TOML), "eva")
+    set_project_fields(filled, _file(tmp_path, TOML), "Pat")
     assert frames.organization(filled)["settings"]["billing_staff"] == ["pat"]
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import builtins
+import gc
 import os
 import re
 import sys
@@ -133,6 +135,40 @@ def test_where_a_notebook_runs_already_another_is_not_run_beside_it(
     monkeypatch.setattr(InteractiveShell, "_instance", object())
     monkeypatch.setattr(InteractiveShell, "instance", classmethod(lambda cls: cls._instance))
     assert not in_process.available()
+
+
+@pytest.fixture
+def first_run(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(in_process.InProcess, "has_loaded", False)
+    yield
+    atexit.unregister(gc.freeze)
+    gc.unfreeze()
+
+
+@pytest.mark.usefixtures("first_run")
+def test_imports_of_the_first_run_are_kept_from_the_collector_and_those_of_later_ones_are_not(
+    week: Engine, tmp_path: Path
+) -> None:
+    source = "import colorsys, gc\nprint(gc.get_freeze_count() > 1000)"
+    for kept in ("True\n", "False\n"):
+        (cell,) = run(tmp_path, week, source)
+        assert cell.outputs[0].text == kept
+        gc.unfreeze()
+
+
+@pytest.mark.usefixtures("first_run")
+def test_an_import_that_fails_is_told_by_its_cell(week: Engine, tmp_path: Path) -> None:
+    with pytest.raises(
+        NotebookStopped, match="ModuleNotFoundError in cell 2: No module named 'no_such_module'"
+    ):
+        run(tmp_path, week, "print('before')", "import no_such_module")
+    assert gc.isenabled()
+
+
+@pytest.mark.usefixtures("first_run")
+def test_a_cell_that_is_no_python_is_told_by_itself(week: Engine, tmp_path: Path) -> None:
+    with pytest.raises(NotebookStopped, match=r"invalid syntax \(<ipython-input-2-"):
+        run(tmp_path, week, "import json", "1 +")
 
 
 def test_a_warehouse_is_lent_only_for_its_time(week: Engine, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,7 +25,7 @@ def test_reports_bring_neither_drivers_of_another_database_nor_checks_of_formats
     done = subprocess.run([sys.executable, "-c", LOADED], check=True, capture_output=True, text=True)
     found = json.loads(done.stdout)
     unasked = {"adbc_driver_manager", "adbc_driver_postgresql", "arrow", "isoduration", "psycopg"}
-    unasked |= {"great_tables", "plotly", "rfc3986_validator", "rfc3987_syntax"}
+    unasked |= {"great_tables", "numpy", "plotly", "rfc3986_validator", "rfc3987_syntax"}
     assert unasked & set(found["loaded"]) == set()
     assert {"nbformat", "papermill", "polars", "sqlalchemy"} <= set(found["loaded"])
     assert found["frozen"] > 50_000

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine
 
 from pipelines import budgets
 from pipelines.acting import require_staff
+from pipelines.hidden_characters import visible_texts
 from warehouse import frames, ledger, store
 from warehouse.frames.projects import RATES
 from warehouse.frames.reading import Columns
@@ -20,6 +21,8 @@ from warehouse.ledger import Run
 from warehouse.ledger.run_events import events_of
 from warehouse.periods import INSTANT
 
+NAMES = ("person", "project_name", "client_name", "payer", "application_name")
+"""Columns of names, in which hidden characters are told by their numbers: see `hidden_characters`."""
 PROJECT_WORDS = ("name", "client", "client_name", "cost_center", "office")
 SIGN_OFFS: Columns = {
     "project": pl.String,
@@ -161,7 +164,7 @@ def _with_names(lines: pl.DataFrame, run: Run) -> pl.DataFrame:
     payer = pl.coalesce(
         "client_name", "client", pl.format("cost center {}", "cost_center"), pl.lit("no payer")
     )
-    return (
+    named = (
         lines.join(projects, on="project", how="left", maintain_order="left")
         .join(applications, on="application", how="left", maintain_order="left")
         .with_columns(
@@ -171,6 +174,7 @@ def _with_names(lines: pl.DataFrame, run: Run) -> pl.DataFrame:
             is_correction=(pl.col("period") != run.period),
         )
     )
+    return named.with_columns(visible_texts(pl.col(NAMES)))
 
 
 def _rates(engine: Engine, run: Run, lines: pl.DataFrame) -> pl.DataFrame:

@@ -24,6 +24,7 @@ from openpyxl.worksheet.table import Table as ExcelTable
 from openpyxl.worksheet.table import TableColumn, TableStyleInfo
 from openpyxl.writer.excel import ExcelWriter
 
+from pipelines.hidden_characters import visible
 from pipelines.spreadsheet_limits import ILLEGAL, LONGEST_TEXT, refuse_text, writable
 from pipelines.spreadsheet_rows import (
     FIRST_ROW,
@@ -175,6 +176,7 @@ class Sheet:
 
     def cell(self, kind: Kind, value: Any, digits: int = 2, **look: Any) -> Cell:
         """Return a cell. Look: `bold`, `shape` (number format, or one of `FONTS`), `side` (left or right)."""
+        value = visible(value) if isinstance(value, str) else value
         is_quoted = isinstance(value, str) and kind != "formula" and value.startswith(FORMULA_STARTS)
         return Cell(self._spreadsheet.style(Look(kind, digits, is_quoted, **look)), kind, value, digits)
 

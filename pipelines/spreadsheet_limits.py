@@ -9,6 +9,7 @@ from datetime import date
 
 import polars as pl
 
+from pipelines.hidden_characters import visible_texts
 from pipelines.spreadsheet_rows import FIRST_ROW, Table
 from warehouse.errors import Problem
 
@@ -33,7 +34,7 @@ def writable(table: Table) -> Table:
 
     Prose is written as text that can be read whatever is in it: a reason is on record and stays as it is. A
     control character becomes its picture, U+2400 and on; a text that is too long is cut, and says so. A name
-    or a code is never changed.
+    or a code is never changed, but that hidden characters are told by their numbers: see `hidden_characters`.
 
     Raises
     ------
@@ -46,8 +47,12 @@ def writable(table: Table) -> Table:
             f"sheet {table.sheet} would have {table.frame.height:,} rows, a workbook holds {MOST_ROWS:,}",
             "export it as CSV",
         )
-    prose = [_readable(pl.col(column.key)) for column in table.columns if column.kind == "prose"]
-    made = replace(table, frame=table.frame.with_columns(prose))
+    texts = [
+        _readable(pl.col(column.key)) if column.kind == "prose" else visible_texts(pl.col(column.key))
+        for column in table.columns
+        if table.frame[column.key].dtype == pl.String
+    ]
+    made = replace(table, frame=table.frame.with_columns(texts))
     for column in made.columns:
         for wrong, what in _faults(made.frame[column.key]):
             rows = wrong.fill_null(value=False).arg_true()
@@ -87,7 +92,7 @@ def _faults(values: pl.Series) -> Iterator[tuple[pl.Series, str]]:
 
 
 def _readable(text: pl.Expr) -> pl.Expr:
-    pictured = text.str.replace_many(PICTURES)
+    pictured = visible_texts(text).str.replace_many(PICTURES)
     told = "{} ... (cut here: it has {} characters)"
     cut = pl.format(told, pictured.str.head(KEPT_CHARACTERS), text.str.len_chars())
     return pl.when(_is_too_long(text)).then(cut).otherwise(pictured)

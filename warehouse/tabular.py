@@ -33,7 +33,13 @@ YES = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": F
 EXACT_DIGITS = 15
 """Excel keeps no more digits of a number."""
 SAVE_AS = "save it as .xlsx, or as .csv in UTF-8"
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+HIDDEN = "\u061c\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff"
+"""Characters that nobody sees: they turn the direction of writing, or make two texts only look alike.
+
+Those that join letters, as Persian and some emoji need them (U+200C, U+200D), are none of them.
+"""
+UNREADABLE = re.compile(rf"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029{HIDDEN}]")
+"""What no cell may hold, so that whoever reads a bill reads what is there."""
 _DELIMITERS = (",", ";", "\t")
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 """Where a spreadsheet takes the text of a CSV file for a formula; an apostrophe before it keeps it text."""
@@ -266,8 +272,9 @@ def _row(file: str, number: int, names: Sequence[str], cells: Sequence[str]) -> 
                 f"{file}, row {number}: there is a cell without a column name ({cell!r})",
                 "name the column, or quote text that holds the separator",
             )
-        if _CONTROL.search(cell):
-            raise Problem(f"{file}, row {number}, column {name}: a control character", "remove it")
+        if found := UNREADABLE.search(cell):
+            message = f"the character U+{ord(found[0]):04X}, which nobody sees"
+            raise Problem(f"{file}, row {number}, column {name}: {message}", "remove it: type the text anew")
     return Row(file, number, dict(zip(names, map(unquoted, cells), strict=False)))
 
 
@@ -318,7 +325,7 @@ def _csv_lines(file: str, content: bytes, known: Sequence[str]) -> Iterator[tupl
 
 
 def _decoded(file: str, content: bytes) -> str:
-    if b"\x00" in content:
+    if b"\x00" in content.strip().partition(b"\n")[0]:  # further down it is a cell's fault, which has a place
         raise Problem(f"{file} is not a text file", SAVE_AS)
     try:
         return content.decode("utf-8-sig")

@@ -156,7 +156,7 @@ def staff(
     warehouse: WarehouseUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show or change whose accounts may bill: rates, projects, periods, drafts, approvals; none: everybody's."""
+    """Show or change whose accounts may bill: rates, projects, drafts, approvals; none: everybody's."""
     from pipelines.billing import change_staff
     from pipelines.billing import staff as staff_of
 
@@ -172,8 +172,8 @@ def staff(
 
 
 NOBODY = (
-    "NOBODY IS LISTED AS BILLING STAFF: everybody who runs a command here may change rates, projects, periods "
-    "and the billing policy, and prepare, approve and close bills.\nList whose task it is: "
+    "NOBODY IS LISTED AS BILLING STAFF: everybody who runs a command here may change rates, projects, "
+    "periods and the billing policy, and prepare, approve and close bills.\nList whose task it is: "
     "`process-meter billing staff --add ACCOUNT`"
 )
 

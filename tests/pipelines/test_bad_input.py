@@ -8,11 +8,12 @@ from pathlib import Path
 import openpyxl
 import pytest
 from billing_warehouse import hour, ms, on, organize, price, use
-from drafted_run import copied, file_of
+from drafted_run import change, copied, file_of
 from sqlalchemy import Engine
 
 from pipelines import billing, exporting
 from pipelines.statement_files import write_all
+from pipelines.statement_page import page
 from pipelines.statements import read_statements
 from pipelines.workbook import write_workbook
 from warehouse import directory
@@ -91,6 +92,29 @@ def test_each_client_gets_a_statement_of_its_own_whatever_it_is_called(
     assert (len(files), left_out) == (len(NAMES), [])
     told = [openpyxl.load_workbook(file)["Statement"]["B4"] for file in files]
     assert {(cell.value, cell.data_type) for cell in told} == {(name, "s") for name in KEPT}
+
+
+TURNED = "Acme \u202e00.1 RUE\u202c Ltd"
+TOLD = r"Acme \u202e00.1 RUE\u202c Ltd"
+
+
+def test_a_name_that_was_stored_with_hidden_characters_is_shown_with_all_of_them(
+    wicked: Engine, tmp_path: Path
+) -> None:
+    """They came in before imports refused them, and are in the words of a run that was drafted then."""
+    of_project = "$.words.projects.W1"
+    words = f"'{of_project}.name', '{TURNED}', '{of_project}.client_name', '{TURNED}'"
+    change(wicked, f"UPDATE billing_run SET totals = json_set(totals, {words})")
+    change(wicked, "UPDATE billing_run SET prepared_by = 'a\u202eb'")
+    write_workbook(wicked, RUN, tmp_path / "run.xlsx", "ann", NOW)
+    book = openpyxl.load_workbook(tmp_path / "run.xlsx")
+    texts = {cell.value for sheet in book for row in sheet.iter_rows() for cell in row}
+    assert {TOLD, r"a\u202eb"} <= texts
+    assert not any("\u202e" in text or "\u202c" in text for text in texts if isinstance(text, str))
+    made, _ = read_statements(wicked, RUN, "ann", NOW, client="C1")
+    assert (made[0].payer.name, made[0].projects["project_name"].to_list()) == (TOLD, [TOLD])
+    assert TOLD in page(made[0])
+    assert "\u202e" not in page(made[0])
 
 
 @pytest.mark.parametrize("target", QUANTUM_1000)

@@ -41,6 +41,9 @@ def _cells(path: Path) -> list[tuple[int, dict[str, str]]]:
     ]
 
 
+UNSEEN = "which nobody sees; remove it: type the text anew"
+
+
 def _refusal(path: Path) -> str:
     with pytest.raises(Problem) as caught:
         _read_codes_and_days(path)
@@ -133,7 +136,14 @@ def test_cells_of_a_workbook_are_read_as_shown(tmp_path: Path) -> None:
             ),
         ),
         (b"code,name\n,x\n", "table.csv, row 2, column code: the cell is empty; fill it in"),
-        (b"code,name\n1,\x07\n", "table.csv, row 2, column name: a control character; remove it"),
+        *(
+            (
+                f"code,name\n1,a{letter}b\n".encode(),
+                f"table.csv, row 2, column name: the character U+{ord(letter):04X}, {UNSEEN}",
+            )
+            for letter in "\0\a\x7f\x85\u061c\u200b\u200e\u200f\u2028\u202a\u202b\u202c\u202d\u202e\u2060"
+            "\u2066\u2067\u2068\u2069\ufeff"
+        ),
         (
             b"code,name\n1,\xe4\n",
             "table.csv, row 2: not UTF-8; save it as .xlsx, or as .csv in UTF-8",
@@ -287,6 +297,12 @@ def test_rows_that_contradict_each_other_are_refused() -> None:
     with pytest.raises(Problem) as caught:
         merged(rows, ("name",))
     assert str(caught.value) == "t.csv, row 3, column name: 'Bob', but row 2 says 'Ada'; let the rows agree"
+
+
+@pytest.mark.parametrize("name", ["क्\u200dष", "👩\u200d💻", "שלום", "नमस्ते", "e\u0301"])
+def test_names_in_any_script_are_read_as_they_are(tmp_path: Path, name: str) -> None:
+    (row,) = read_table(_csv(tmp_path, f"code,name\n1,{name}\n".encode()), ("code", "name"))
+    assert row.text("name") == name
 
 
 @given(st.binary(max_size=200), st.sampled_from([".csv", ".xlsx"]))

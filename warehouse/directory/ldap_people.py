@@ -10,13 +10,14 @@ from typing import NamedTuple
 from warehouse.directory.ldap import Entry
 from warehouse.directory.ldap_settings import FIELDS, LdapSettings
 from warehouse.errors import Problem
+from warehouse.tabular import UNREADABLE
 
 ACCOUNT_DISABLED = 2
 """Bit of userAccountControl."""
 YES = ("true", "yes", "1")
 NOTHING = ("", "-")
 """Texts that people write where a directory wants one and there is none."""
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_CONTROL = re.compile(rf"[\t\n\r]|{UNREADABLE.pattern}")
 _ESCAPED = re.compile(r"((?:\\[0-9a-fA-F]{2})+)|\\(.)", re.DOTALL)
 
 
@@ -87,7 +88,7 @@ def _told(entry: Entry, settings: LdapSettings) -> Told | Aside:
     if not codes:
         return Aside(entry.dn, f"it has no {' or '.join(settings.attributes['code'])}")
     if any(_CONTROL.search(text) for texts in (codes, accounts, *said.values()) for text in texts):
-        return Aside(entry.dn, "a text holds a control character")
+        return Aside(entry.dn, "a text holds a character that nobody sees")
     firsts = {field: texts[0] for field, texts in said.items() if texts}
     firsts.setdefault("name", codes[0])
     return Told(entry.dn, _identity(entry, settings), codes, firsts, accounts, _is_disabled(entry, settings))

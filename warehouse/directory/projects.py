@@ -182,8 +182,13 @@ def amount_of(row: Row, column: str, currency: str) -> int | str | None:
 
 
 def name_of(row: Row, column: str) -> str | None:
-    """Return the name in a cell; refuse one that no form and no sheet could show."""
+    """Return the name in a cell; refuse one that no form and no sheet could show.
+
+    Hidden characters are refused in every cell, see `tabular.UNREADABLE`.
+    """
     name = row.text(column)
+    if name is not None and any(letter in "\t\r\n" for letter in name):
+        raise row.problem(column, f"{shown(name)} holds a line break or tab", "write a blank instead")
     if name is not None and len(name) > LONGEST_NAME:
         raise row.problem(column, f"{len(name):,} characters are no name", f"give at most {LONGEST_NAME}")
     return name

@@ -65,8 +65,8 @@ def test_what_decides_about_money_is_for_the_billing_staff(
     with pytest.raises(Problem) as caught:
         act(staffed, tmp_path / file, "eve")
     assert str(caught.value) == (
-        f"eve cannot {words}: eve is not of the billing staff; let the billing staff do it, or be added to it "
-        "by one of them: `process-meter billing staff` says who that is"
+        f"eve cannot {words}: eve is not of the billing staff; let the billing staff do it, or be added to "
+        "it by one of them: `process-meter billing staff` says who that is"
     )
     assert _events(staffed) == before
     act(staffed, tmp_path / file, "PAT")

@@ -109,11 +109,23 @@ def test_names_are_text_whatever_they_begin_with(filled: Engine, files: Any, nam
             "that can be printed"),
         ),
         (
-            "project,phase,name\nX,\u202e10,A\n",
-            (r"row 2, column phase: \u202e10 is no number of a phase; give at most 100 characters that can "
+            "project,phase,name\nX,\u200d10,A\n",
+            (r"row 2, column phase: \u200d10 is no number of a phase; give at most 100 characters that can "
             "be printed"),
         ),
-        ("project,name\nX,a\x01b\n", "row 2, column name: a control character; remove it"),
+        (
+            "project,name\nX,a\x01b\n",
+            "row 2, column name: the character U+0001, which nobody sees; remove it: type the text anew",
+        ),
+        (
+            "project,client,client_name\nX,C,Acme \u202egnp\n",
+            ("row 2, column client_name: the character U+202E, which nobody sees; remove it: type the text "
+            "anew"),
+        ),
+        (
+            'project,name\nX,"Acme\nTotal 0.00"\n',
+            r"row 2, column name: Acme\nTotal 0.00 holds a line break or tab; write a blank instead",
+        ),
         (
             "project,name\n-,A\n",
             ("row 2, column project: - is no number of a project; give at most 100 characters that can "
@@ -137,7 +149,10 @@ def test_a_budget_does_not_change_its_currency_in_silence(filled: Engine, files:
     assert _stored(filled, "currency", "budget_minor")[0] == ("0042", "EUR", 9_000)
 
 
-def test_a_file_with_a_nul_is_refused(filled: Engine, files: Any) -> None:
+def test_a_nul_is_refused_by_its_place_and_a_file_that_is_no_text_as_such(filled: Engine, files: Any) -> None:
     assert files.refusal(filled, "projects", "project,name\nX,a\0b\n") == (
+        "row 2, column name: the character U+0000, which nobody sees; remove it: type the text anew"
+    )
+    assert files.refusal(filled, "projects", "p\0r\0o\0\n\0X\0\n\0") == (
         "projects.csv is not a text file; save it as .xlsx, or as .csv in UTF-8"
     )

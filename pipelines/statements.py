@@ -20,6 +20,8 @@ from warehouse.errors import Problem
 
 WHAT = {"cap": "cap", "package": "package"}
 CORRECTIONS = {"reversal": "taken back", "replacement": "booked again"}
+RELEASED = "held line released"
+"""In the note of a line that review had kept back; the reason after it was given inside the firm."""
 REASONS = {
     "late evidence": "use that became known later",
     "project corrected": "the project was corrected",
@@ -209,7 +211,9 @@ def _told(lines: pl.DataFrame) -> pl.DataFrame:
         pl.when(pl.col("note").str.contains(sign, literal=True)).then(pl.lit(words))
         for sign, words in REASONS.items()
     ]
-    reason = pl.concat_str(reasons, separator="; ", ignore_nulls=True)
+    known = pl.concat_str(reasons, separator="; ", ignore_nulls=True)
+    is_released = pl.col("note").str.contains(RELEASED, literal=True).fill_null(value=False)
+    reason = pl.when(is_released).then(pl.lit("kept back at first, and billed now")).otherwise(known)
     return lines.with_columns(
         what=pl.when("is_correction").then(correction).otherwise(own),
         reason=pl.when(reason == "").then(pl.lit("corrected")).otherwise(reason),

@@ -168,6 +168,19 @@ def _corrects(row: Row) -> str:
     return f"{row['original_run']} line {row['original_line']}" if row["original_run"] else ""
 
 
+def note(row: Row) -> str:
+    """Say what a line is beside use: what it corrects, in words of this module, or what its rate made of it.
+
+    The ledger's own note of a correction repeats a reason that somebody gave inside the firm, of a line held and
+    released, say. Accounting prints notes on invoices: reasons stay in the ledger, the workbook and the audit.
+    """
+    if not row["is_correction"]:
+        return text_of(row["note"])
+    original = f"correction of line {row['original_line']} of run {row['original_run']}"
+    what = original if row["original_run"] else "not billed before"
+    return f"used in {row['period']}, billed in {row['run_period']}, {what}"
+
+
 VALUES: dict[str, Callable[[Row], Value]] = {
     "run": lambda row: str(row["run"]),
     "line": lambda row: int(row["line"]),
@@ -196,7 +209,7 @@ VALUES: dict[str, Callable[[Row], Value]] = {
     "tax_code": lambda row: text_of(row["tax_code"]),
     "period": lambda row: text_of(row["period"]),
     "kind": lambda row: text_of(row["kind"]),
-    "note": lambda row: text_of(row["note"]),
+    "note": note,
     "corrects": _corrects,
     "batch": lambda row: text_of(row["batch"]),
 }

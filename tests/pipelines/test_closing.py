@@ -28,6 +28,7 @@ from sqlalchemy import Engine
 
 from pipelines import adjusting, billing, budgets, exporting
 from pipelines.book import open_book
+from pipelines.statements import read_statements
 from pipelines.workbook_sheets import adjustments
 from warehouse.errors import Problem
 from warehouse.projects import Codes
@@ -210,6 +211,18 @@ def test_the_workbook_tells_what_is_held_among_adjustments_apart(held: Engine) -
     october = closed(held, "2026-10", OCTOBER)
     told = adjustments(open_book(held, october, "sue", "workbook", OCTOBER)).title
     assert told == "Adjustments of closed periods: 90.00 EUR; on Held, not billed: -90.00 EUR"
+
+
+def test_why_a_line_was_released_stays_inside_the_firm(held: Engine) -> None:
+    billing.release(held, RUN, 1, "sue", "late evidence that they pay anything", NOW)
+    october = closed(held, "2026-10", OCTOBER)
+    book = open_book(held, october, "sue", "workbook", OCTOBER)
+    columns, rows = exporting.rows(book.run, book.lines)
+    told = [row[columns.index("note")] for row in rows]
+    assert told == ["", "used in 2026-09, billed in 2026-10, correction of line 1 of run 2026-09/1"]
+    (statement,), _ = read_statements(held, october, "sue", OCTOBER)
+    assert statement.adjustments["reason"].to_list() == ["kept back at first, and billed now"]
+    assert "they pay anything" in adjustments(book).frame["note"][-1]
 
 
 def test_a_line_that_is_not_released_stays_on_hold(held: Engine) -> None:

@@ -203,12 +203,12 @@ def _denials(column: str) -> Made:
 
 QUERIES = (
     _asked("unused_seats", _unused, APPLICATION),
-    _asked("surplus", _position("surplus"), APPLICATION, BUSY),
-    _asked("shortfall", _position("shortfall"), APPLICATION, BUSY),
-    _asked("position_value", _position("value_minor"), APPLICATION, BUSY),
+    _asked("surplus", _position("surplus"), APPLICATION, BASIS),
+    _asked("shortfall", _position("shortfall"), APPLICATION, BASIS),
+    _asked("position_value", _position("value_minor"), APPLICATION, BASIS),
     _asked("need_95", _renewals("need_95"), BUSY),
     _asked("money_at_risk", _renewals("money_at_risk_minor"), BUSY),
-    _asked("rights_findings", lambda asked: compliance.answer(asked).findings, APPLICATION, BUSY),
+    _asked("rights_findings", lambda asked: compliance.answer(asked).findings, APPLICATION, BASIS),
     _asked("session_use", _session_use, APPLICATION, BUSY),
     _asked("consumed_right", lambda asked: _consumed(asked).parts, APPLICATION, BUSY),
     _asked("right_in_use", lambda asked: _consumed(asked).used, APPLICATION, BUSY),

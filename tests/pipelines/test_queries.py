@@ -234,6 +234,49 @@ def test_metrics_of_licenses_are_those_of_the_reports(
     assert found[0] == first
 
 
+def test_what_is_said_of_contracts_is_of_what_was_open_as_in_the_report(week: Engine) -> None:
+    for metric in ("surplus", "shortfall", "position_value", "rights_findings"):
+        (basis,) = [each for each in QUERIES[metric].parameters if each.name == "basis"]
+        assert (metric, basis.default) == (metric, "run")
+    assert query(week, "shortfall") == query(week, "shortfall", {"basis": "run"})
+
+
+PRODUCT = {"application": "sim-product", "key": "token", "basis": "run"}
+
+
+def test_a_product_is_counted_as_its_license_covers_it(week: Engine) -> None:
+    append(week, "entitlement_application", pl.DataFrame({"entitlement_id": [2], "application_id": [1]}))
+    of_license = query(week, "peak_concurrency", PRODUCT)
+    of_application = query(week, "peak_concurrency", {**PRODUCT, "application": "sim"})
+    assert isinstance(of_license, dict)
+    assert isinstance(of_application, dict)
+    # Two people with four licenses of five tokens each, and six with one token of the other application.
+    assert (of_license["peak"], len(of_license["witnesses"])) == (46, 8)
+    assert (of_application["peak"], len(of_application["witnesses"])) == (40, 2)
+    on_engine = query(week, "peak_concurrency", PRODUCT, compute_on="polars")
+    assert on_engine == of_license
+
+
+def test_a_product_without_a_license_is_refused_with_its_applications(week: Engine) -> None:
+    with week.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM entitlement_application WHERE entitlement_id = 2")
+        connection.exec_driver_sql("DELETE FROM entitlement WHERE id = 2")
+    with pytest.raises(
+        Problem, match=r"no license of the product 'sim-product' is known .* application: sim"
+    ):
+        query(week, "peak_concurrency", PRODUCT)
+    assert query(week, "run_hours", {"application": "sim-product"}) == [
+        {"application": "sim", "run_hours": 5.0}
+    ]
+
+
+def test_the_days_of_a_peak_are_those_of_the_zone(week: Engine) -> None:
+    """Monday morning in Berlin is Sunday night in Honolulu."""
+    sunday = {"application": "cad", "start": "2026-10-04", "end": "2026-10-05"}
+    found = [query(week, "peak_concurrency", sunday | zone) for zone in ({}, {"zone": "Pacific/Honolulu"})]
+    assert [each["peak"] for each in found if isinstance(each, dict)] == [0, 6]
+
+
 def test_what_is_billed_is_of_closed_runs(week: Engine) -> None:
     with pytest.raises(Problem, match="nothing is billed yet"):
         query(week, "billed")

@@ -664,22 +664,24 @@ WHAT_IF = [
 
 SEAT = ("entitlement", "holder", "last_open", "busy_hours", "coverage", "proposal")
 ENDS_IN_A_YEAR = pl.col("ends") < date(2027, 11, 24)
-FINDING = ("entitlement", "right", "subject", "evidence")
 ALL: Mapping[str, object] = {}
+BUSY = {"basis": "busy"}
+"""What is in use, as every report here is asked; compliance and its queries take what is open by default."""
 
 
 LICENSES = [
     _table("unused_seats", "unused_licenses", "seats", *SEAT, given=ALL),
-    _table("surplus", "compliance", "positions", "product", "metric", "entitled", "surplus", given=ALL),
-    _table("shortfall", "compliance", "positions", "product", "metric", "consumed", "shortfall", given=ALL),
+    _table("surplus", "compliance", "positions", "product", "metric", "entitled", "surplus", given=BUSY),
+    _table("shortfall", "compliance", "positions", "product", "metric", "consumed", "shortfall", given=BUSY),
     Same(
         "position_value",
         "compliance.positions",
         lambda found: cells(found, "product", "value_minor"),
         lambda shown: cells(shown.report("compliance").positions, "product", "value_minor"),
+        BUSY,
     ),
     _table(
-        "rights_findings", "compliance", "findings", "entitlement", "right", "subject", "evidence", given=ALL
+        "rights_findings", "compliance", "findings", "entitlement", "right", "subject", "evidence", given=BUSY
     ),
     *(
         Same(

@@ -12,6 +12,8 @@ from apps.commands.options import AsJson, WarehouseUrl, now_ms, opened, print_js
 from apps.identity import operating_system_identity
 
 if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
     from warehouse.directory import Change
 
 ConversionFile = Annotated[Path, typer.Argument(help="CSV or XLSX; docs/importing.md has the columns.")]
@@ -35,15 +37,9 @@ def mount(group: typer.Typer) -> None:
 
 def list_rates(on: OnDay = None, warehouse: WarehouseUrl = None, as_json: AsJson = False) -> None:
     """List the rates: version, for what, price and terms, valid from and to, author."""
-    from warehouse import frames
-
     day = on.date() if on else None
     with opened(warehouse) as engine:
-        rows = [row for row in frames.rates(engine).collect().to_dicts() if day is None or _holds(row, day)]
-        known = frames.people(engine).select("person_id", "person").unique().collect()
-    people = dict(known.iter_rows())
-    for row in rows:
-        row["person"] = people.get(row.pop("person_id"))
+        rows = [row for row in _rates(engine) if day is None or _holds(row, day)]
     if as_json:
         print_json(rows)
         return
@@ -53,19 +49,29 @@ def list_rates(on: OnDay = None, warehouse: WarehouseUrl = None, as_json: AsJson
         typer.echo(_told(row))
 
 
+def _rates(engine: Engine) -> list[dict[str, Any]]:
+    """Return the rates as `frames.rates` has them, a person being told by the pseudonym."""
+    from warehouse import frames
+
+    rows = frames.rates(engine).collect().to_dicts()
+    known = frames.people(engine).select("person_id", "person").unique().collect()
+    people = dict(known.iter_rows())
+    return [{**row, "person": people.get(row.pop("person_id"))} for row in rows]
+
+
 def _holds(row: dict[str, Any], day: date) -> bool:
     return row["valid_from"] <= day and (row["valid_to"] is None or day < row["valid_to"])
 
 
 def _told(row: dict[str, Any]) -> str:
+    from apps.commands.rate_changes import scope_words
     from warehouse.money import format_rate
 
-    scope = [str(row[name]) for name in ("application", "project", "office", "person") if row[name]]
     until = f" to {row['valid_to']}" if row["valid_to"] else ""
     price = format_rate(row["rate_scaled"], row["currency"])
     terms = "".join(f", {each}" for each in _terms(row))
     return (
-        f"{row['rate_id']:>5}  {' / '.join(scope) or 'any':<34} {price:>16}{terms}; "
+        f"{row['rate_id']:>5}  {scope_words(row):<34} {price:>16}{terms}; "
         f"from {row['valid_from']}{until}; {row['author']}"
     )
 
@@ -106,24 +112,21 @@ def history(rate: RateVersion = None, warehouse: WarehouseUrl = None, as_json: A
 
     with opened(warehouse) as engine:
         changes = rate_history(engine, rate)
+        rates = {row["rate_id"]: row for row in _rates(engine)}
     if as_json:
         print_json([change._asdict() for change in changes])
         return
     if not changes:
         typer.echo("No rate was ever imported or changed.")
     for change in changes:
-        typer.echo(_change(change))
+        typer.echo(_change(change, rates))
 
 
-def _change(change: Change) -> str:
+def _change(change: Change, rates: dict[int, dict[str, Any]]) -> str:
+    from apps.commands.rate_changes import change_words
+
     at = datetime.fromtimestamp(change.at_ms / 1000, UTC)
-    if change.what in ("new", "stored"):
-        what = ", ".join(f"{name} {value}" for name, value in change.after.items())
-        words = f"{change.what}: {what}"
-    else:
-        before = "nothing" if change.before is None else change.before
-        words = f"{change.what} from {before} to {'nothing' if change.after is None else change.after}"
-    return f"{at:%Y-%m-%d %H:%M} UTC  {change.actor}  rate {change.rate}  {words}"
+    return f"{at:%Y-%m-%d %H:%M} UTC  {change.actor}  {change_words(change, rates)}"
 
 
 def check(on: OnDay = None, warehouse: WarehouseUrl = None, as_json: AsJson = False) -> None:

@@ -171,8 +171,8 @@ def _corrects(row: Row) -> str:
 def note(row: Row) -> str:
     """Say what a line is beside use: what it corrects, in words of this module, or what its rate made of it.
 
-    The ledger's own note of a correction repeats a reason that somebody gave inside the firm, of a line held and
-    released, say. Accounting prints notes on invoices: reasons stay in the ledger, the workbook and the audit.
+    The ledger's own note of a correction repeats a reason that somebody gave inside the firm, of a line held
+    and released, say. Accounting prints notes on invoices: reasons stay in ledger, workbook and audit.
     """
     if not row["is_correction"]:
         return text_of(row["note"])

@@ -102,12 +102,29 @@ def test_changes_of_rates_are_shown(priced: Path, capsys: pytest.CaptureFixture[
     (priced / "rates.csv").write_text(RATES.replace("12,EUR", "13,EUR"))
     run(capsys, "rate", "import", str(priced / "rates.csv"))
     _, told, _ = run(capsys, "rate", "history")
-    assert [line.split("  ")[2:] for line in told.splitlines()][1:] == [
-        ["rate USD-EUR 2026-01-01", "factor_scaled from nothing to 92345678"],
-        ["rate 1", "rate_scaled from 120000 to 130000"],
+    assert [line.split("  ")[2:] for line in told.splitlines()] == [
+        [
+            "rate 1, any",
+            (
+                "new: price 12.00 EUR/h, valid from 2026-01-01, increment 6 min, rounded up, rounded by line, "
+                "at least 15 min, free time 2 h, kind of tiers graduated, tiers from 50 h 9.00 EUR/h, cap of a "
+                "day 40.00 EUR, own cost 8.00 EUR/h"
+            ),
+        ],
+        ["conversion USD-EUR from 2026-01-01", "factor: none -> 0.92345678"],
+        ["rate 1, any", "price: 12.00 EUR/h -> 13.00 EUR/h"],
+    ]
+    (priced / "rates.csv").write_text(
+        "rate,currency,valid_from,valid_to,tier_kind,tiers\n13,EUR,2026-01-01,2027-01-01,-,-\n"
+    )
+    run(capsys, "rate", "import", str(priced / "rates.csv"))
+    assert [line.split("  ")[3] for line in run(capsys, "rate", "history")[1].splitlines()[3:]] == [
+        "kind of tiers: graduated -> none",
+        "tiers: from 50 h 9.00 EUR/h -> none",
+        "valid to: none -> 2027-01-01",
     ]
     changes = json.loads(run(capsys, "rate", "history", "--rate", "1", "--json")[1])
-    assert [(change["what"], change["before"], change["rate"]) for change in changes] == [
+    assert [(change["what"], change["before"], change["rate"]) for change in changes][:2] == [
         ("new", None, 1),
         ("rate_scaled", 120_000, 1),
     ]

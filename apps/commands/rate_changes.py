@@ -1,4 +1,4 @@
-"""What was changed of a rate, in words and units of people: prices in currency, times in minutes and hours."""
+"""What was changed of a rate, in words and units of people: prices in currency, times in minutes or hours."""
 
 from __future__ import annotations
 

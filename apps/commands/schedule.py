@@ -11,6 +11,7 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -52,6 +53,23 @@ def list_jobs(schedule: ScheduleFile = None, warehouse: WarehouseUrl = None, as_
         )
         typer.echo(f"{row['job']:<{width}}  {due:<16}  {row['when'] or ''}")
         typer.echo(f"{'':<{width}}  {_ended(row)}")
+    for remedy in _remedies(jobs, schedule):
+        typer.echo(remedy)
+
+
+def _remedies(jobs: list[dict[str, Any]], schedule: Path | None) -> Iterator[str]:
+    """Say how something gets scheduled where nothing is; a cron text always has a moment ahead."""
+    ends = [row["job"] for row in jobs if row["when"] and row["next_due"] is None]
+    if ends:
+        yield (
+            f"{', '.join(ends)}: no fiscal period is left to end. Import further ones: "
+            "`process-meter calendar import FILE`"
+        )
+    if all(row["when"] is None for row in jobs):
+        what = (
+            "give a file of jobs with --schedule FILE" if schedule is None else f"write jobs into {schedule}"
+        )
+        yield f"Nothing is scheduled: {what}, as docs/schedule.md shows."
 
 
 def _ended(row: dict[str, Any]) -> str:

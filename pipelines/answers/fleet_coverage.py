@@ -30,6 +30,7 @@ IN_A_SENTENCE = {
 }
 """Findings as they follow a number: 3 with a backlog."""
 
+NO_AGENT = "No agent has enrolled yet, so no machine is watched"
 ENROLL = (
     "draw a token with `process-meter manager token new`, then run `process-meter-agent enroll URL --token "
     "TOKEN` on each machine"
@@ -161,7 +162,7 @@ def _read(question: Question) -> _Seen:
     engine, window = question.engine, (question.start, question.end)
     agents, watches = frames.agents(engine).collect(), frames.watches(engine, *window).collect()
     if agents.is_empty() and watches.is_empty():
-        raise Problem("No agent has enrolled yet, so no machine is watched", ENROLL)
+        raise Problem(NO_AGENT, ENROLL)
     hosts = frames.hosts(engine)
     try:
         covered = fleet_coverage(

@@ -66,12 +66,16 @@ class Footer:
             ("Time zone", self.zone),
             ("Calendar", self.calendar),
             ("Session coverage", _covered(self.session_coverage, "session time whose state is known")),
-            ("Fleet coverage", _covered(self.fleet_coverage, "host-workdays observed")),
+            ("Fleet coverage", _covered(self.fleet_coverage, "host-workdays observed") + self._unwatched()),
             *([("Peak, with what is missing", self.bounds)] if self.bounds else []),
             ("Policy", self.policy),
             ("Rows read", ", ".join(f"{number:,} {what}" for what, number in self.rows.items())),
             ("Made", f"{made_at:%Y-%m-%d %H:%M} {self.zone}, from {self.source}"),
         ]
+
+    def _unwatched(self) -> str:
+        """Say why nothing was observed, which is no figure of use."""
+        return ": no machine was watched, see the report fleet_coverage" if self.fleet_coverage == 0 else ""
 
 
 def footer_of(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import polars as pl
 from sqlalchemy import Engine
 
+from pipelines.answers.fleet_coverage import ENROLL, NO_AGENT
 from pipelines.queries.asking import (
     APPLICATION,
     BASIS,
@@ -155,8 +156,11 @@ def _session_coverage(engine: Engine, values: Values) -> Answer:
 def _fleet_coverage(engine: Engine, values: Values) -> Answer:
     start, end = window(engine, values, zone(engine, values))
     directory = (frames.hosts(engine), frames.offices(engine), frames.holidays(engine))
-    found = fleet_coverage(frames.watches(engine, start, end), *directory, start, end)
-    return {"fleet_coverage": round(found.share, 12), "hosts": rows(found.by_host)}
+    watches = frames.watches(engine, start, end)
+    found = fleet_coverage(watches, *directory, start, end)
+    is_unwatched = frames.agents(engine).collect().is_empty() and watches.collect().is_empty()
+    note = {"note": f"{NO_AGENT}; {ENROLL}"} if is_unwatched else {}
+    return {"fleet_coverage": round(found.share, 12), **note, "hosts": rows(found.by_host)}
 
 
 QUERIES = (

@@ -106,9 +106,9 @@ def test_changes_of_rates_are_shown(priced: Path, capsys: pytest.CaptureFixture[
         [
             "rate 1, any",
             (
-                "new: price 12.00 EUR/h, valid from 2026-01-01, increment 6 min, rounded up, rounded by line, "
-                "at least 15 min, free time 2 h, kind of tiers graduated, tiers from 50 h 9.00 EUR/h, cap of a "
-                "day 40.00 EUR, own cost 8.00 EUR/h"
+                "new: price 12.00 EUR/h, valid from 2026-01-01, increment 6 min, rounded up, rounded by "
+                "line, at least 15 min, free time 2 h, kind of tiers graduated, tiers from 50 h 9.00 EUR/h, "
+                "cap of a day 40.00 EUR, own cost 8.00 EUR/h"
             ),
         ],
         ["conversion USD-EUR from 2026-01-01", "factor: none -> 0.92345678"],

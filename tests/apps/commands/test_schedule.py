@@ -100,6 +100,24 @@ def test_before_the_first_run_nothing_ran_and_what_was_deleted_is_still_listed(
     assert run(capsys, "list")[1] == (
         "mirror  not scheduled any more  \n"
         "        skipped for 2026-10-02 06:00: the schedule begins here: what was due before is not run\n"
+        f"Nothing is scheduled: write jobs into {place / 'schedule.toml'}, as docs/schedule.md shows.\n"
+    )
+
+
+def test_a_job_whose_periods_are_over_says_how_it_gets_further_ones(
+    place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (place / "schedule.toml").write_text(
+        '[reports]\nnotebooks = false\n[jobs.month_end]\nkind = "billing"\ndays_after_end = 2\nat = "06:00"\n',
+        encoding="utf-8",
+    )
+    at(monkeypatch, "2026-09-15 04:00:00")
+    assert run(capsys, "list")[1].startswith("month_end  2026-10-02 06:00")
+    at(monkeypatch, "2030-01-01 04:00:00")
+    due, _, remedy = run(capsys, "list")[1].splitlines()
+    assert due.startswith("month_end  nothing ahead")
+    assert remedy == (
+        "month_end: no fiscal period is left to end. Import further ones: `process-meter calendar import FILE`"
     )
 
 

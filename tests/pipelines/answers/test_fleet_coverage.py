@@ -12,9 +12,10 @@ import sqlalchemy as sa
 from small_warehouse import WINDOW
 from sqlalchemy import Engine
 
-from pipelines.answers import fleet_coverage
+from pipelines.answers import application_ranking, fleet_coverage
 from pipelines.answers.fleet_coverage import Thresholds
 from pipelines.answers.question import ask
+from pipelines.queries import query
 from warehouse.directory import pseudonym, pseudonym_key
 from warehouse.errors import Problem
 from warehouse.metrics.fleet import Limits
@@ -188,6 +189,23 @@ def test_agents_are_told_of_before_there_is_a_directory(engine: Engine) -> None:
 def test_a_warehouse_without_agents_says_how_to_get_them(engine: Engine) -> None:
     with pytest.raises(Problem, match=r"No agent has enrolled yet.*process-meter-agent enroll URL --token"):
         fleet_coverage.answer(ask(engine, **WINDOW, now=NOW))
+
+
+def test_a_query_and_a_footer_say_why_nothing_was_seen(week: Engine) -> None:
+    asked = {"start": "2026-10-05", "end": "2026-10-12"}
+    assert "note" not in query(week, "fleet_coverage", asked)
+    run(week, "DELETE FROM watch_interval")
+    assert "note" not in query(week, "fleet_coverage", asked)
+    run(week, "DELETE FROM agent")
+    found = query(week, "fleet_coverage", asked)
+    assert isinstance(found, dict)
+    assert found["fleet_coverage"] == 0.0
+    assert found["note"] == (
+        "No agent has enrolled yet, so no machine is watched; draw a token with `process-meter manager token "
+        "new`, then run `process-meter-agent enroll URL --token TOKEN` on each machine"
+    )
+    told = dict(application_ranking.answer(ask(week, **WINDOW, now=NOW)).footer.lines())["Fleet coverage"]
+    assert told == ("0.0 % of host-workdays observed: no machine was watched, see the report fleet_coverage")
 
 
 @pytest.mark.parametrize(("well", "blind"), [(80, 81), (101, 50), (80, -1)])

@@ -62,7 +62,7 @@ def _remedies(jobs: list[dict[str, Any]], schedule: Path | None) -> Iterator[str
     ends = [row["job"] for row in jobs if row["when"] and row["next_due"] is None]
     if ends:
         yield (
-            f"{', '.join(ends)}: no fiscal period is left to end. Import further ones: "
+            f"{', '.join(ends)}: no fiscal period is left to end. Import more: "
             "`process-meter calendar import FILE`"
         )
     if all(row["when"] is None for row in jobs):

@@ -108,7 +108,7 @@ def test_a_job_whose_periods_are_over_says_how_it_gets_further_ones(
     place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (place / "schedule.toml").write_text(
-        '[reports]\nnotebooks = false\n[jobs.month_end]\nkind = "billing"\ndays_after_end = 2\nat = "06:00"\n',
+        '[reports]\nnotebooks = false\n[jobs.month_end]\nkind = "billing"\ndays_after_end = 2\nat = "06:00"',
         encoding="utf-8",
     )
     at(monkeypatch, "2026-09-15 04:00:00")
@@ -117,7 +117,7 @@ def test_a_job_whose_periods_are_over_says_how_it_gets_further_ones(
     due, _, remedy = run(capsys, "list")[1].splitlines()
     assert due.startswith("month_end  nothing ahead")
     assert remedy == (
-        "month_end: no fiscal period is left to end. Import further ones: `process-meter calendar import FILE`"
+        "month_end: no fiscal period is left to end. Import more: `process-meter calendar import FILE`"
     )
 
 

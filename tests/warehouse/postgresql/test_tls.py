@@ -13,7 +13,10 @@ import small_warehouse
 import yaml
 from sqlalchemy import text
 from tls_postgres import PASSWORD, Server, blocks, tls_postgres
+from typer.testing import CliRunner
 
+from apps.cli import app
+from pipelines.schedule_file import read_schedule
 from warehouse import roles, store
 from warehouse.store import WarehouseProblem
 
@@ -145,20 +148,42 @@ def _follow(lines: str, server: Server, **more: str) -> None:
 def test_the_compose_file_is_pinned_closed_and_keeps_secrets_in_files() -> None:
     composed = yaml.safe_load((DEPLOY / "compose.yaml").read_text(encoding="utf-8"))
     services = composed["services"]
-    assert set(services) == {"database", "upgrade", "manager"}
+    assert set(services) == {"database", "upgrade", "manager", "schedule"}
     assert services["database"]["image"].startswith("postgres:17.")
     assert {service["image"] for name, service in services.items() if name != "database"} == {
         "process-meter:0.1.0"
     }
     assert "ports" not in services["database"]
     assert "ports" not in services["upgrade"]
+    assert "ports" not in services["schedule"]
     assert composed["networks"]["inside"] == {"internal": True}
     assert services["database"]["networks"] == ["inside"]
     assert all(set(secret) == {"file"} for secret in composed["secrets"].values())
-    for name in ("database", "manager"):
+    for name in ("database", "manager", "schedule"):
         assert services[name]["healthcheck"]["test"][0] == "CMD"
         assert services[name]["restart"] == "unless-stopped"
-    assert services["manager"]["depends_on"]["upgrade"] == {"condition": "service_completed_successfully"}
+    for name in ("manager", "schedule"):
+        assert services[name]["depends_on"]["upgrade"] == {"condition": "service_completed_successfully"}
+        assert services[name]["read_only"] is True
+        assert services[name]["cap_drop"] == ["ALL"]
+    volumes = {
+        place.partition(":")[0] for service in services.values() for place in service.get("volumes", [])
+    }
+    assert {place for place in volumes if not place.startswith(".")} == set(composed["volumes"])
+
+
+def test_the_schedule_of_the_compose_file_runs_the_command_line_on_a_good_file() -> None:
+    service = yaml.safe_load((DEPLOY / "compose.yaml").read_text(encoding="utf-8"))["services"]["schedule"]
+    assert service["command"][0] == service["healthcheck"]["test"][2] == "process-meter"
+    for words in (service["command"][1:], service["healthcheck"]["test"][3:]):
+        assert CliRunner().invoke(app, [*words, "--help"]).exit_code == 0
+    given = service["environment"]["PROCESS_METER_SCHEDULE"]
+    (mounted,) = [place.split(":") for place in service["volumes"] if place.startswith("./")]
+    assert (Path(given).parent.as_posix(), mounted[2]) == (mounted[1], "ro")
+    known = read_schedule(DEPLOY / mounted[0] / Path(given).name)
+    assert f"reports:{known.folder}" in service["volumes"]
+    assert known.jobs
+    assert f"{known.folder}" in (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
 
 
 def test_no_password_stands_in_the_compose_file() -> None:

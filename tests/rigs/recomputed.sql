@@ -357,8 +357,10 @@ SELECT *, sum(amount_minor) OVER p - cap AS excess, greatest(amount_minor, 0)::H
        sum(greatest(amount_minor, 0)) OVER p AS weights
 FROM (SELECT person, application, rate_id, currency, project, phase, task, sum(amount_minor)::BIGINT AS amount_minor,
              max(day) AS day, arg_max(office, (day, office)) AS office, any_value(cap) AS cap,
-             arg_max(rate_currency, (day, office)) AS rate_currency, arg_max(conversion, (day, office)) AS conversion
-      FROM (SELECT kept.*, converted_cap(monthly_cap_minor, rate_currency, kept.currency,
+             any_value(rate_currency) AS rate_currency, any_value(conversion) AS conversion
+      FROM (SELECT kept.* REPLACE (first(conversion) OVER (PARTITION BY person, application, rate_id, kept.currency
+                                                           ORDER BY day, office) AS conversion),
+                   converted_cap(monthly_cap_minor, rate_currency, kept.currency,
                        first(conversion) OVER (PARTITION BY person, application, rate_id, kept.currency
                                                ORDER BY day, office)) AS cap
             FROM (SELECT person, application, rate_id, currency, project, phase, task, amount_minor, day, office,
@@ -380,13 +382,15 @@ FROM by_period WHERE excess > 0;
 
 CREATE TABLE caps AS
 SELECT 'cap' AS kind, day, person, application, office, project, phase, task, rate_id,
-       any_value(rate_currency) AS rate_currency, any_value(conversion) AS conversion, currency, TRUE AS chargeable,
+       any_value(rate_currency) AS rate_currency, arg_min(conversion, place) AS conversion, currency, TRUE AS chargeable,
        0 AS active_ms, 0 AS pause_ms, 0 AS buffer_ms, -(3600000 // getvariable('quantum')) AS quantity,
        'each' AS unit, (sum(off) * per_minor(currency))::BIGINT AS rate_scaled, (-sum(off))::BIGINT AS amount_minor
-FROM (SELECT day, person, application, office, project, phase, task, rate_id, rate_currency, conversion, currency, off
+FROM (SELECT day, person, application, office, project, phase, task, rate_id, rate_currency, conversion, currency, off,
+             1 AS place
       FROM off_day WHERE off > 0
       UNION ALL
-      SELECT day, person, application, office, project, phase, task, rate_id, rate_currency, conversion, currency, off
+      SELECT day, person, application, office, project, phase, task, rate_id, rate_currency, conversion, currency, off,
+             2 AS place
       FROM off_period WHERE off > 0)
 GROUP BY day, person, application, office, project, phase, task, rate_id, currency;
 

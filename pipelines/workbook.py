@@ -14,6 +14,7 @@ from openpyxl.utils import get_column_letter
 from sqlalchemy import Engine
 
 from pipelines.book import Book, open_book
+from pipelines.exporting import find_target
 from pipelines.spreadsheet import (
     FIRST_ROW,
     HEADER_ROW,
@@ -27,9 +28,12 @@ from pipelines.spreadsheet import (
 from pipelines.workbook_import import importing
 from pipelines.workbook_proof import instant, write_reconciliation, write_run
 from pipelines.workbook_sheets import CHART_COLUMN, budgets, definitions, tables
+from warehouse import ledger
 
 
-def write_workbook(engine: Engine, run: str, path: Path, actor: str, now_ms: int) -> None:
+def write_workbook(  # noqa: PLR0913, PLR0917 - of what, to where, by whom, when, and laid out how
+    engine: Engine, run: str, path: Path, actor: str, now_ms: int, mapping: Path | None = None
+) -> None:
     """Write the workbook of a billing run, whole or not at all.
 
     Parameters
@@ -40,19 +44,25 @@ def write_workbook(engine: Engine, run: str, path: Path, actor: str, now_ms: int
         Replaced if it exists.
     actor, now_ms
         Who sees the names in it, and when; audited, and not in the file.
+    mapping
+        Mapping file of the run's target, for the sheet Import; None: the target's defaults.
 
     Raises
     ------
     Problem
-        There is no such run, the file cannot be written, or a text that no workbook can hold: naming sheet,
-        row and column.
+        There is no such run, the mapping is none of its target's, the file cannot be written, or a text that
+        no workbook can hold: naming sheet, row and column.
     """
-    write_book(open_book(engine, run, actor, "workbook", now_ms), path)
+    if mapping is not None:  # refused before anybody's name is shown
+        with engine.connect() as connection:
+            find_target(ledger.find_run(connection, run).target).read_mapping(mapping)
+    write_book(open_book(engine, run, actor, "workbook", now_ms), path, mapping)
 
 
-def write_book(book: Book, path: Path) -> None:
+def write_book(book: Book, path: Path, mapping: Path | None = None) -> None:
     """Write the workbook of a run that was read."""
-    made = {table.sheet: writable(table) for table in (*tables(book), importing(book), definitions())}
+    every = (*tables(book), importing(book, mapping), definitions())
+    made = {table.sheet: writable(table) for table in every}
     agreed = budgets(book)
     agreed = writable(agreed) if agreed else None
     workbook = Spreadsheet()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from datetime import date
 from decimal import Decimal
+from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -17,18 +19,31 @@ from pipelines.spreadsheet import Column, Kind, Table
 NARROWEST, WIDEST = 9, 40
 SAMPLED_ROWS = 200
 """Rows from which the width of a column is taken."""
+VALUES = "quantities and amounts are those of the charges"
 
 
-def importing(book: Book) -> Table:
-    """One row per row of the target's file, under its own column names."""
-    title, columns, rows = _rows(book)
+def importing(book: Book, mapping: Path | None = None) -> Table:
+    """One row per row of the target's file, under its own column names.
+
+    Parameters
+    ----------
+    mapping
+        The target's mapping file; None: its defaults. The sheet says which one it shows, and never looks at
+        what was exported: a workbook is the same before an export and after it.
+
+    Raises
+    ------
+    Problem
+        The file is no mapping of the run's target.
+    """
+    title, columns, rows = _rows(book, mapping)
     series = [_series(name, [row[place] for row in rows]) for place, name in enumerate(columns)]
     keys = [f"column_{place}" for place in range(len(columns))]
     frame = pl.DataFrame([values.alias(key) for key, values in zip(keys, series, strict=True)])
     return Table(
         "Import",
         title,
-        "The values of the import file; quantities and amounts are those of the charges",
+        _basis(mapping) if rows else VALUES.capitalize(),
         [
             Column(name, key, _kind(values), _width(name, values))
             for name, key, values in zip(_titles(columns), keys, series, strict=True)
@@ -37,9 +52,21 @@ def importing(book: Book) -> Table:
     )
 
 
-def _rows(book: Book) -> tuple[str, list[str], list[tuple[Any, ...]]]:
+def _basis(mapping: Path | None) -> str:
+    """Say by which mapping the rows are laid out, so that nobody takes them for another file's."""
+    if mapping is None:
+        return (
+            "As the import file is with the target's default mapping, in its first batch; for a mapping of "
+            f"your own, write the workbook with --mapping FILE; {VALUES}"
+        )
+    digest = sha256(mapping.read_bytes()).hexdigest()[:16]
+    which = f"the mapping {mapping.name} (SHA-256 {digest}...)"
+    return f"As the import file is with {which}, in its first batch; {VALUES}"
+
+
+def _rows(book: Book, mapping: Path | None) -> tuple[str, list[str], list[tuple[Any, ...]]]:
     """Lay the run out for its target; a run that is never exported has nothing to import."""
-    columns, rows = exporting.rows(book.run, book.lines)
+    columns, rows = exporting.rows(book.run, book.lines, mapping=mapping)
     if book.run.showback:
         return "Showback: nothing is imported", columns, []
     if book.run.status == "void":

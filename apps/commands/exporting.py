@@ -68,7 +68,7 @@ def export(
     who, now = operating_system_identity(), now_ms()
     with opened(warehouse) as engine:
         if target == "workbook":
-            write_workbook(engine, run, out, who, now)
+            write_workbook(engine, run, out, who, now, mapping)
             typer.echo(str(out))
             return
         made = export(engine, run, target, out, who, now, mapping)

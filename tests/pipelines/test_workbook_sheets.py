@@ -13,12 +13,14 @@ import openpyxl
 import polars as pl
 import pytest
 import sqlalchemy as sa
-from billing_warehouse import hour, ms, on, organize, price, use, waive_all
+from billing_warehouse import billed_hours, hour, ms, on, organize, price, use, waive_all
+from closed_periods import close_period
 from sqlalchemy import Engine
 
-from pipelines import billing, signing_off
+from pipelines import billing, exporting, signing_off
 from pipelines.workbook import write_workbook
 from warehouse import store
+from warehouse.errors import Problem
 from warehouse.ledger.audit import canonical
 
 SEPTEMBER = ms("2026-10-02 12:00")
@@ -177,6 +179,45 @@ def test_the_import_sheet_has_the_plain_values_of_the_targets_own_columns(book: 
     assert numbers == [(2, 90, 180), (-1, 80, -80), (1, 90, 90)]
     assert {cell.data_type for cell in book["Import"]["A"][4:7]} == {"s"}  # numbers of projects are text
     assert found[0]["date"].isoformat() == "2026-09-07T00:00:00"
+
+
+def test_the_import_sheet_says_by_which_mapping_it_is_laid_out(
+    engine: Engine, book: openpyxl.Workbook, tmp_path: Path
+) -> None:
+    assert book["Import"]["A2"].value == (
+        "As the import file is with the target's default mapping, in its first batch; for a mapping of your "
+        "own, write the workbook with --mapping FILE; quantities and amounts are those of the charges"
+    )
+    organize(engine)
+    billed_hours(engine, ["2026-09-07"])
+    close_period(engine, "2026-09", SEPTEMBER)
+    mapping, out = tmp_path / "own.toml", tmp_path / "own.xlsx"
+    mapping.write_text('[columns]\n"Cost code" = "project"\n"Batch" = "batch"\n', encoding="utf-8")
+    write_workbook(engine, "2026-09/1", out, "ann", SEPTEMBER, mapping)
+    sheet = openpyxl.load_workbook(out)["Import"]
+    file = tmp_path / "own.csv"
+    exported = exporting.export(engine, "2026-09/1", "generic", file, "ann", SEPTEMBER, mapping)
+    rows = [[cell.value for cell in row] for row in sheet.iter_rows(min_row=4, max_col=2)]
+    assert rows == [["Cost code", "Batch"], ["A", exported.batch]]
+    assert file.read_text(encoding="utf-8").splitlines() == [",".join(row) for row in rows]
+    digest = sha256(mapping.read_bytes()).hexdigest()
+    assert sheet["A2"].value.startswith(
+        f"As the import file is with the mapping own.toml (SHA-256 {digest[:16]}...), in its first batch; "
+    )
+
+
+def test_a_mapping_that_is_none_is_refused_before_names_are_shown(engine: Engine, tmp_path: Path) -> None:
+    organize(engine)
+    billed_hours(engine, ["2026-09-07"])
+    close_period(engine, "2026-09", SEPTEMBER)
+    mapping, out = tmp_path / "own.toml", tmp_path / "own.xlsx"
+    mapping.write_text('[columns]\n"Cost code" = "color"\n', encoding="utf-8")
+    with pytest.raises(Problem, match="there is no field 'color'"):
+        write_workbook(engine, "2026-09/1", out, "ann", SEPTEMBER, mapping)
+    assert not out.exists()
+    with engine.connect() as connection:
+        told = sa.text("SELECT count(*) FROM audit_event WHERE action = 'name shown'")
+        assert connection.scalar(told) == 0
 
 
 def test_the_audit_log_is_a_chain_that_ends_with_the_close_and_can_be_computed_again(

@@ -29,13 +29,16 @@ def table(frame: pl.DataFrame, headings: Mapping[str, str], *, rows: int = 15, z
         IANA zone in which instants are shown.
     """
     local = cs.datetime().dt.convert_time_zone(zone).dt.strftime("%Y-%m-%d %H:%M")
-    shown = frame.select(list(headings)).head(rows).with_columns(local).pipe(_unbroken_amounts)
+    shown = (
+        frame.select(list(headings)).head(rows).with_columns(local).pipe(_minus_signs).pipe(_unbroken_amounts)
+    )
     drawn = GT(shown).cols_label(cases=dict(headings)).sub_missing(missing_text=NOTHING)
     several = _with_several(shown)
     narrow = _rest(_narrow(shown), several)
     drawn = _with_formats(drawn, shown).tab_style(style.css("white-space: nowrap"), loc.body(narrow))
     # Beside columns that never break, a phone would leave a sentence one word's width.
-    drawn = drawn.tab_style(style.css("min-width: 10em"), loc.body(_rest(shown.columns, [*narrow, *several])))
+    worded = _rest(shown.columns, [*narrow, *several])
+    drawn = drawn.tab_style(style.css("min-width: 10em; overflow-wrap: anywhere"), loc.body(worded))
     drawn = drawn.tab_style(style.css("white-space: normal; min-width: 8em"), loc.body(several))
     if frame.height > rows:
         drawn = drawn.tab_source_note(_left_out(frame.height - rows))
@@ -91,6 +94,12 @@ AMOUNTS = (
 """Columns of text that reads as a number: 1,234.50 EUR."""
 
 
+def _minus_signs(frame: pl.DataFrame) -> pl.DataFrame:
+    """Write what is below zero as the numbers beside it are written."""
+    amounts = cs.by_name(*AMOUNTS, require_all=False) & cs.string()
+    return frame.with_columns(amounts.str.replace_all(r"(^|, )-", "${1}\u2212"))
+
+
 def _unbroken_amounts(frame: pl.DataFrame) -> pl.DataFrame:
     """Keep each amount with its currency, so that a cell of several breaks between them."""
     kept = (pl.col(name).str.replace_all(r"(\d) ", "${1}\u00a0") for name in _with_several(frame))
@@ -104,9 +113,10 @@ def _with_several(frame: pl.DataFrame) -> list[str]:
 
 
 def _narrow(frame: pl.DataFrame) -> list[str]:
-    """Find the columns short enough never to be broken over lines, such as codes and dates."""
-    texts = frame.select(pl.all().cast(pl.String).str.len_chars().max().fill_null(0))
-    return [name for name, length in texts.row(0, named=True).items() if length <= LONGEST_UNBROKEN]
+    """Find the columns never to be broken over lines: numbers, and what is short, such as codes and dates."""
+    texts = frame.select(~cs.numeric()).select(pl.all().cast(pl.String).str.len_chars().max().fill_null(0))
+    lengths = texts.row(0, named=True) if texts.height else {}
+    return _rest(frame.columns, [name for name, length in lengths.items() if length > LONGEST_UNBROKEN])
 
 
 LONGEST_UNBROKEN = 16

@@ -17,6 +17,8 @@ from plotly.offline import get_plotlyjs
 
 PLOTLY = "application/vnd.plotly.v1+json"
 CHART_SETTINGS = {"displayModeBar": False, "responsive": True}
+TALL_PX = 600
+"""From this height on a chart is printed smaller, so that it fits on the page of its heading."""
 PAGE = Path(__file__).with_name("report_page.html")
 
 
@@ -80,7 +82,8 @@ def _chart(figure: dict[str, Any], charts: list[str], nonce: str) -> str:
     drawn = {"data": figure["data"], "layout": figure["layout"], "config": CHART_SETTINGS}
     # Escaped, so that no text in the data can end the script.
     data = json.dumps(drawn).replace("<", "\\u003c")
+    look = "chart tall" if height >= TALL_PX else "chart"
     return (
-        f'<figure id="{name}" class="chart" style="height:{height}px"></figure>'
+        f'<figure id="{name}" class="{look}" style="height:{height}px"></figure>'
         f'<script nonce="{nonce}">Plotly.newPlot("{name}", {data});</script>'
     )

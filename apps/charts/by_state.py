@@ -5,12 +5,12 @@ from __future__ import annotations
 import plotly.graph_objects as go
 import polars as pl
 
-from apps.charts.style import COLORS, line_figure, moments, with_owned_line
+from apps.charts.style import COLORS, counted, line_figure, moments, with_owned_line
 
 STATES = ("active", "pause", "idle", "held")
 
 
-def use_by_state(frame: pl.DataFrame, *, zone: str, owned: int | None = None) -> go.Figure:
+def use_by_state(frame: pl.DataFrame, *, zone: str, owned: int | None = None, unit: str = "") -> go.Figure:
     """Draw who had a license open as stacked areas by state, with the owned line.
 
     Parameters
@@ -21,9 +21,11 @@ def use_by_state(frame: pl.DataFrame, *, zone: str, owned: int | None = None) ->
         IANA zone in which the time is shown.
     owned
         Units owned, or None where there is no entitlement.
+    unit
+        What is counted, as `style.counted` takes it.
     """
     local = frame.with_columns(pl.col("minute").dt.convert_time_zone(zone).dt.replace_time_zone(None))
-    figure = line_figure(f"local time, {zone}", "licenses open at once", height=380)
+    figure = line_figure(f"local time, {zone}", f"{counted(unit)} open at once", height=380)
     for state in STATES:
         if local[state].sum():
             figure.add_scatter(

@@ -7,7 +7,17 @@ from collections.abc import Mapping
 import plotly.graph_objects as go
 import polars as pl
 
-from apps.charts.style import COLORS, bar, bar_figure, line_figure, mark, moments, note, with_owned_line
+from apps.charts.style import (
+    COLORS,
+    bar,
+    bar_figure,
+    counted,
+    line_figure,
+    mark,
+    moments,
+    note,
+    with_owned_line,
+)
 
 
 def demand_and_owned(frame: pl.DataFrame, *, rows: int = 12) -> go.Figure:
@@ -48,7 +58,7 @@ def _owned_label(peak: int, owned: int | None) -> str:
     return f"{peak:,} at once" + ("" if owned is None else f", {owned:,} owned")
 
 
-def concurrent_use(frame: pl.DataFrame, *, zone: str, owned: int | None = None) -> go.Figure:
+def concurrent_use(frame: pl.DataFrame, *, zone: str, owned: int | None = None, unit: str = "") -> go.Figure:
     """Draw demand of one local day as a step curve, with the owned line.
 
     Parameters
@@ -59,10 +69,12 @@ def concurrent_use(frame: pl.DataFrame, *, zone: str, owned: int | None = None) 
         IANA zone in which the time is shown.
     owned
         Units owned, or None where there is no entitlement.
+    unit
+        What is counted, as `style.counted` takes it.
     """
     local = frame.with_columns(pl.col("at").dt.convert_time_zone(zone).dt.replace_time_zone(None))
     day = f"{local['at'][0]:%Y-%m-%d}, " if local.height else ""
-    figure = line_figure(f"{day}local time, {zone}", "licenses in use at once", height=340)
+    figure = line_figure(f"{day}local time, {zone}", f"{counted(unit)} in use at once", height=340)
     figure.update_layout(xaxis={"tickformat": "%H:%M"})
     figure.add_scatter(
         x=moments(local["at"]),
@@ -80,7 +92,9 @@ def concurrent_use(frame: pl.DataFrame, *, zone: str, owned: int | None = None) 
     return with_owned_line(figure, owned, local["demand"].max())
 
 
-def peak_and_average(frame: pl.DataFrame, *, step: str = "day", owned: int | None = None) -> go.Figure:
+def peak_and_average(
+    frame: pl.DataFrame, *, step: str = "day", owned: int | None = None, unit: str = ""
+) -> go.Figure:
     """Draw peak and average of each day or week, the band between them filled, with the owned line.
 
     Parameters
@@ -91,9 +105,11 @@ def peak_and_average(frame: pl.DataFrame, *, step: str = "day", owned: int | Non
         What a row stands for, as the legend says it.
     owned
         Units owned, or None where there is no entitlement.
+    unit
+        What is counted, as `style.counted` takes it.
     """
     days = [day.isoformat() for day in frame["day"]]
-    figure = line_figure("", "licenses in use at once", height=340)
+    figure = line_figure("", f"{counted(unit)} in use at once", height=340)
     for column, color, fill in (("average", "pause", None), ("peak", "active", "tonexty")):
         figure.add_scatter(
             x=days,
@@ -110,7 +126,11 @@ def peak_and_average(frame: pl.DataFrame, *, step: str = "day", owned: int | Non
 
 
 def use_duration(
-    frame: pl.DataFrame, *, owned: int | None = None, marks: Mapping[int, int] | None = None
+    frame: pl.DataFrame,
+    *,
+    owned: int | None = None,
+    marks: Mapping[int, int] | None = None,
+    unit: str = "",
 ) -> go.Figure:
     """Draw for what share of the time at least n licenses are in use, with marks at what covers it.
 
@@ -122,8 +142,10 @@ def use_duration(
         Units owned, or None where there is no entitlement.
     marks
         Percent of the time -> the licenses that cover it, e.g. {95: 31, 99: 38}.
+    unit
+        What is counted, as `style.counted` takes it.
     """
-    figure = line_figure("licenses, n", "share of the time with n or more in use", height=340)
+    figure = line_figure(f"{counted(unit)}, n", "share of the time with n or more in use", height=340)
     figure.add_scatter(
         x=frame["n"].to_list(),
         y=(frame["share"] * 100).to_list(),

@@ -54,7 +54,8 @@ TEMPLATE = go.layout.Template(
         "colorway": list(COLORS.values()),
         "separators": ".,",
         "margin": {"l": 8, "r": 16, "t": 24, "b": 8},
-        "xaxis": _AXIS,
+        # Room below the axis, or the first label of x would lie on the zero of y.
+        "xaxis": _AXIS | {"ticks": "outside", "ticklen": 6, "tickcolor": "rgba(0,0,0,0)"},
         "yaxis": _AXIS | {"rangemode": "tozero", "tickformat": ","},
         "hovermode": "closest",
         "hoverlabel": {"font": {"family": FONT, "size": 13}, "align": "left"},
@@ -150,6 +151,11 @@ def with_owned_line(figure: go.Figure, owned: int | None, highest: object) -> go
     return figure
 
 
+def counted(unit: str) -> str:
+    """Say what an axis counts: tokens where they are the unit, licenses where people or devices need one."""
+    return "tokens" if unit == "tokens" else "licenses"
+
+
 def mark(figure: go.Figure, x: object, y: float, text: str, row: int = 0) -> None:
     """Put a dot on the curve, with its label beside; labels of neighbors go on rows above one another."""
     figure.add_scatter(x=[x], y=[y], mode="markers", marker={"color": INK, "size": 9}, hoverinfo="skip")
@@ -165,7 +171,7 @@ def note(figure: go.Figure, x: object, y: object, text: str, **place: object) ->
         showarrow=False,
         font={"size": 13},
         align="left",
-        bgcolor="rgba(255,255,255,0.75)",
+        bgcolor="rgba(255,255,255,0.9)",
         borderpad=1,
         **place,
     )

@@ -59,7 +59,12 @@ def utilization_over_time(frame: pl.DataFrame) -> go.Figure:
                 marker={"color": COLORS[state], "line": {"width": 0}},
                 hovertemplate=f"%{{x}}<br>{state} %{{y:,.1f}} h<extra></extra>",
             )
-    return figure.update_layout(barmode="stack", showlegend=True, bargap=0.25, xaxis={"type": "category"})
+    # So many labels as a phone has room for.
+    axis = {"type": "category", "dtick": -(-frame.height // MOST_LABELS)}
+    return figure.update_layout(barmode="stack", showlegend=True, bargap=0.25, xaxis=axis)
+
+
+MOST_LABELS = 12
 
 
 def _run_label(hours: float, percent: float | None) -> str:

@@ -121,12 +121,12 @@ def _of_application(
 
 def _positions(consumed: Consumed, findings: pl.DataFrame) -> pl.DataFrame:
     question = consumed.question
-    counted = _counted(consumed)
+    found_use = counted(consumed)
     without = consumed.unseated.lazy().group_by("entitlement").agg(unseated=pl.len().cast(pl.Int64))
     found = position(
         frames.entitlements(question.engine),
         frames.assignments(question.engine),
-        counted.lazy().select("entitlement", "peak"),
+        found_use.lazy().select("entitlement", "peak"),
         consumed.day,
         without,
     ).collect()
@@ -134,7 +134,7 @@ def _positions(consumed: Consumed, findings: pl.DataFrame) -> pl.DataFrame:
     rule = pl.col("rules").list.first()
     difference = pl.col("surplus") - pl.col("shortfall")
     return (
-        found.join(counted.select(pool="entitlement", said="said"), on="pool", how="left")
+        found.join(found_use.select(pool="entitlement", said="said"), on="pool", how="left")
         .join(per_pool.agg(findings=pl.len().cast(pl.Int64)), on="pool", how="left")
         .with_columns(
             difference=difference,
@@ -179,7 +179,7 @@ def _evidence() -> pl.Expr:
     )
 
 
-def _counted(consumed: Consumed) -> pl.DataFrame:
+def counted(consumed: Consumed) -> pl.DataFrame:
     """Count each pool as its contract does: `entitlement` (the pool), `peak`, `said`."""
     rules = consumed.rights.group_by("pool").agg(
         pl.col("metric").first(),
@@ -313,9 +313,9 @@ def _claim_positions(positions: pl.DataFrame) -> str:
         words += f" The surplus costs {_sum(spare)}."
     incomplete = positions.filter(pl.col("missing") != "")
     if incomplete.height:
+        rest = "rests on an incomplete contract" if incomplete.height == 1 else "rest on incomplete contracts"
         words += (
-            f" {count(incomplete.height, 'position')} rest on incomplete contracts, whose money is "
-            "left out where it is not known."
+            f" {count(incomplete.height, 'position')} {rest}, whose money is left out where it is not known."
         )
     return words
 

@@ -9,11 +9,11 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from pipelines.answers.demand import Pool, one_pool, owned_steps
-from pipelines.answers.evidence import Evidence
+from pipelines.answers.evidence import Evidence, attention
 from pipelines.answers.footer import Footer, footer_of
 from pipelines.answers.missing import missing
 from pipelines.answers.question import Question
-from pipelines.answers.wording import count, safe, share
+from pipelines.answers.wording import count, number, safe, share
 from warehouse import frames
 from warehouse.errors import Problem
 from warehouse.metrics.demand_over import STATES, states_over_time
@@ -21,6 +21,7 @@ from warehouse.periods import day_bounds
 
 STEPS = ((2, "1m", "minute"), (14, "15m", "quarter of an hour"), (10**6, "1h", "hour"))
 """Up to how many days, in which step, and what it is called."""
+MANY = {"minute": "minutes", "quarter of an hour": "quarters of an hour", "hour": "hours"}
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,8 @@ class ConcurrentUse:
         One row per step: minute (Datetime UTC, its start), active, pause, idle, held (Float64: mean over the
         step), owned (Int64, null where unknown).
     by_hour
-        The same by local hour, hours without anything open left out.
+        The same by local hour, hours without anything open left out; active, pause and idle are null where
+        all was held.
     claims
         Markdown sentences: "use", "idle".
     """
@@ -85,7 +87,7 @@ def answer(
         by_hour=_by_hour(by_minute),
         claims={
             "use": _claim_use(question, row, step, by_minute),
-            "idle": _claim_idle(row, by_minute),
+            "idle": _claim_idle(row, step, by_minute),
         },
         footer=footer_of(
             open_question,
@@ -137,7 +139,9 @@ def _by_minute(pool: Pool, row: dict[str, object], first: date, days: int) -> tu
 def _by_hour(by_minute: pl.DataFrame) -> pl.DataFrame:
     hours = by_minute.group_by(pl.col("minute").dt.truncate("1h"), maintain_order=True)
     summed = hours.agg(pl.col(STATES).mean(), pl.col("owned").first())
-    return summed.filter(pl.sum_horizontal(STATES) > 0)
+    shown = summed.with_columns(_open=pl.sum_horizontal(STATES)).filter(pl.col("_open") > 0)
+    seen = attention(("active", "pause", "idle"), run="_open", held="held")
+    return shown.with_columns(seen).drop("_open")
 
 
 def _claim_use(question: Question, row: dict[str, object], step: str, by_minute: pl.DataFrame) -> str:
@@ -148,13 +152,13 @@ def _claim_use(question: Question, row: dict[str, object], step: str, by_minute:
     at = most["minute"].astimezone(ZoneInfo(question.zone))
     working = most["active"] + most["pause"]
     words = f"**{safe(str(row['name']))}** had the most {row['unit']} in the {step} of {at:%Y-%m-%d %H:%M}: "
-    words += f"{most['total']:,.1f} open"
+    words += f"{number(most['total'])} open"
     if most["held"] < most["total"]:
-        words += f", {working:,.1f} of them at work"
+        words += f", {number(working)} of them at work"
     return words + ("." if row["owned"] is None else f"; {row['owned']:,} are owned.")
 
 
-def _claim_idle(row: dict[str, object], by_minute: pl.DataFrame) -> str:
+def _claim_idle(row: dict[str, object], step: str, by_minute: pl.DataFrame) -> str:
     sums = by_minute.select(pl.col(STATES).sum()).row(0, named=True)
     seen = sums["active"] + sums["pause"] + sums["idle"]
     if not seen:
@@ -169,7 +173,7 @@ def _claim_idle(row: dict[str, object], by_minute: pl.DataFrame) -> str:
     above = by_minute.filter(pl.sum_horizontal(STATES) > pl.col("owned")).height
     working = by_minute.filter(pl.col("active") + pl.col("pause") > pl.col("owned")).height
     return (
-        f"{words} Open licenses were above what is owned in {count(above, 'step')}, those at work in "
+        f"{words} More were open than are owned in {count(above, step, MANY[step])}, and more at work in "
         f"{working:,}."
     )
 

@@ -12,7 +12,7 @@ from pipelines.answers.evidence import Evidence, codes_of, gather_any
 from pipelines.answers.footer import Footer, footer_of
 from pipelines.answers.question import Question, no_data
 from pipelines.answers.refused import refused
-from pipelines.answers.wording import count, safe, share
+from pipelines.answers.wording import count, listing, safe, share
 from warehouse import frames
 from warehouse.errors import Problem
 from warehouse.metrics.capacity import in_force
@@ -22,9 +22,9 @@ from warehouse.periods import INSTANT, day_bounds
 
 MINUTE_MS = 60_000
 CLASS_WORDS = {
-    "real": "real: they did not get in",
-    "retried": "retried with success",
-    "policy": "refused by a rule",
+    "real": "did not get in",
+    "retried": "got in on a retry",
+    "policy": "ran into a rule",
 }
 CAPACITY = pl.Schema(
     [("entitlement", pl.String()), ("start", INSTANT), ("end", INSTANT), ("units", pl.Int64())]
@@ -266,7 +266,7 @@ def _claim_classes(judged: pl.DataFrame) -> str:
     parts = [f"{numbers[word]:,} {CLASS_WORDS[word]}" for word in CLASSES]
     return (
         f"License servers refused **{count(judged.height, 'request')}** in {count(last.height, 'attempt')}: "
-        f"{parts[0]}; {parts[1]}; {parts[2]}. Only the first kind asks for more licenses."
+        f"{listing(parts)}. Only those who did not get in would have needed more licenses."
     )
 
 

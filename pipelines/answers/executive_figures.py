@@ -8,6 +8,7 @@ from datetime import timedelta
 import polars as pl
 
 from pipelines.answers import unused_licenses
+from pipelines.answers.compliance import counted
 from pipelines.answers.consumed import Consumed, consume
 from pipelines.answers.demand import calendar_of
 from pipelines.answers.evidence import Evidence
@@ -43,9 +44,9 @@ class Figures:
         One row per product and metric with a right in force on the last day or with use, and per application
         that was used without a right: license, name, metric (null: no right), people (who used it or holds a
         seat), owned, peak and need_95 (people at once, of the basis; 0: no use), position (owned - consumed
-        in the unit of the metric), assigned, unused (seats without any use; null: none is assigned, or
-        unknown), trend (change of the monthly peak from the first to the last whole month along the line
-        through all of them, Float64; null: too few months). Counts are Int64.
+        by what was open, as `compliance` counts it), assigned, unused (seats without any use; null: none is
+        assigned, or unknown), trend (change of the monthly peak from the first to the last whole month along
+        the line through all of them, Float64; null: too few months). Counts are Int64.
     costs
         One row per license and currency: license, currency, cost_minor (of the window), idle_cost_minor;
         nulls where they cannot be told.
@@ -75,7 +76,7 @@ def measure(question: Question, found: Evidence, guard: Guard) -> Figures:
     names = _names(question, consumed)
     hours, calendar = calendar_of(question)
     use, months = _use(question, consumed, names, union(hours))
-    owned = _position(question, consumed)
+    owned = _position(_open(question, known, consumed))
     unused, why = _unused(question, found, guard, consumed)
     licenses = (
         names.join(owned, on="license", how="left")
@@ -177,10 +178,16 @@ def _change(found: pl.DataFrame) -> float | None:
     return 2 * float(last - middle if last >= middle else middle - first)
 
 
-def _position(question: Question, consumed: Consumed) -> pl.DataFrame:
-    engine = question.engine
+def _open(question: Question, known: Evidence, consumed: Consumed) -> Consumed:
+    """Take what was open, in use or not: that is what a contract counts, and the report on compliance."""
+    is_open = question.basis == "run"
+    return consumed if is_open else consume(replace(question, basis="run"), known, consumed.day)
+
+
+def _position(consumed: Consumed) -> pl.DataFrame:
+    engine = consumed.question.engine
     short = consumed.unseated.group_by("entitlement").agg(unseated=pl.len().cast(pl.Int64))
-    peaks = peak(consumed.pooled).select("entitlement", pl.col("peak").cast(pl.Int64))
+    peaks = counted(consumed).lazy().select("entitlement", pl.col("peak").cast(pl.Int64))
     rights, seats = frames.entitlements(engine), frames.assignments(engine)
     return (
         position(rights, seats, peaks, consumed.day, short.lazy())

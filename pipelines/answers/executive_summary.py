@@ -32,9 +32,9 @@ class Summary:
     licenses
         One row per product and metric, most people at once first, those that nobody used last; the figures
         of fewer than five people are folded into one row, which gives sums alone: name, people, owned, peak,
-        need_95, position (Int64, owned - consumed in the unit of the metric), unused, trend (change of the
-        monthly peak in people over the window, Float64), idle_cost and recovered (text: each currency by
-        itself), metric.
+        need_95, position (Int64, owned - consumed by what was open, as `compliance` counts it), unused,
+        trend (change of the monthly peak in people over the window, Float64), idle_cost and
+        recovered (text: each currency by itself), metric.
     shared
         Rows of `licenses` that people share, or that no right covers: their peak is what has to be owned.
     idle
@@ -92,7 +92,7 @@ def answer(question: Question, guard: Guard = USUAL, evidence: Evidence | None =
         currencies=idle["currency"].unique().sort().to_list(),
         tiles=_tiles(figures, footer),
         claims={
-            "licenses": _claim_licenses(licenses),
+            "licenses": _claim_licenses(licenses, figures),
             "idle": _claim_idle(figures, idle),
             "trend": _claim_trend(licenses, figures.months),
         },
@@ -203,7 +203,11 @@ def _tiles(figures: Figures, footer: Footer) -> list[Tile]:
     known_trends, growing = licenses["trend"].count(), licenses.filter(pl.col("trend") >= 0.05).height
     covered = footer.fleet_coverage
     return [
-        ("Licenses short", (f"{short:,}",) if owned.height else ("—",), f"of {owned.height:,} owned"),
+        (
+            "Products short",
+            (f"{short:,}",) if owned.height else ("—",),
+            f"of {count(owned.height, 'product')} owned",
+        ),
         (
             "Idle cost",
             _sums(known, "idle_cost_minor") or ("—",),
@@ -228,23 +232,35 @@ def _of(what: str, amounts: tuple[str, ...]) -> str:
     return f"of {listing(amounts)} {what}" if amounts else f"{what} not known"
 
 
-def _claim_licenses(licenses: pl.DataFrame) -> str:
+def _claim_licenses(licenses: pl.DataFrame, figures: Figures) -> str:
     owned = licenses.filter(pl.col("position").is_not_null())
     if owned.is_empty():
         return "What was used can be told, and not how it stands against what is owned."
     short = owned.filter(pl.col("position") < 0).sort("position", "name")
-    half = owned.filter(pl.col("metric") == "concurrent", 2 * pl.col("peak") <= pl.col("owned"))
+    all_short = figures.licenses.filter(pl.col("position") < 0).height
+    chart = " The chart shows what can be shared." if _shared(licenses).height else ""
+    return f"{_short(short, all_short)}.{_half_used(owned)}{chart}"
+
+
+def _short(short: pl.DataFrame, all_short: int) -> str:
+    """Name the worst; of those that few people use only how many they are."""
+    if short.is_empty() and not all_short:
+        return "**No license is short**"
+    if short.is_empty():
+        return f"**{count(all_short, 'license')} of few people {'is' if all_short == 1 else 'are'} short**"
     worst = listing(f"{safe(row['name'])} ({-row['position']:,} short)" for row in short.head(3).to_dicts())
-    words = (
-        f"**{worst}** {'needs' if short.height == 1 else 'need'} more than is owned"
-        if short.height
-        else "**No license is short**"
-    )
-    rest = short.height - 3
-    more = f"; {rest:,} more {'is' if rest == 1 else 'are'} short" if rest > 0 else ""
+    rest = all_short - min(short.height, 3)
+    more = f"; {rest:,} more {'is' if rest == 1 else 'are'} short" if rest else ""
+    return f"**{worst}** {'takes' if short.height == 1 else 'take'} more than is owned{more}"
+
+
+def _half_used(owned: pl.DataFrame) -> str:
+    half = owned.filter(pl.col("metric") == "concurrent", 2 * pl.col("peak") <= pl.col("owned")).height
+    if not half:
+        return ""
     return (
-        f"{words}{more}. Of {count(owned.height, 'license')} shown, {half.height:,} shared "
-        f"{'one' if half.height == 1 else 'ones'} never needed more than half of what is owned."
+        f" Of {count(owned.height, 'license')} shown, {half:,} shared {'one' if half == 1 else 'ones'} never "
+        "had more than half of what is owned in use at once."
     )
 
 

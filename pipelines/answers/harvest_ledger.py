@@ -217,7 +217,8 @@ def _footer(question: Question, seen: unused_licenses.UnusedLicenses | None, cas
 def _claim_funnel(cases: pl.DataFrame, candidates: int | None) -> str:
     reclaimed = cases["reclaimed"].drop_nulls().len()
     verb = "is" if reclaimed == 1 else "are"
-    words = f"Of {count(cases.height, 'seat')} proposed **{reclaimed:,} {verb} back**."
+    back = f"{reclaimed:,} {verb} back" if reclaimed else "none is back yet"
+    words = f"Of {count(cases.height, 'seat')} proposed **{back}**."
     if candidates:
         words += f" {count(candidates, 'seat')} could be reclaimed on what the window shows."
     return words

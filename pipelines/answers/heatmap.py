@@ -100,12 +100,13 @@ def _claim_busiest(row: dict[str, Any], busiest: pl.DataFrame) -> str:
     first = busiest.row(0, named=True)
     words = (
         f"**{safe(row['name'])}** is wanted most on {first['day']} from {first['hour']}: "
-        f"{first['maximum']:,} {row['unit']} at most, {first['mean']:,.1f} in the mean"
+        f"{first['maximum']:,} {row['unit']} at most, {first['mean']:,.1f} on average"
     )
     if row["owned"] is None:
         return f"{words}; no entitlement covers it."
     over = busiest.filter(pl.col("maximum") > row["owned"]).height
-    return f"{words}; {row['owned']:,} are owned, and {over:,} of these ten hours went above that."
+    some = {0: "none", busiest.height: "every one"}.get(over, f"{over:,}")
+    return f"{words}; {row['owned']:,} are owned, and {some} of the ten busiest hours went above that."
 
 
 def _claim_quiet(row: dict[str, Any], hours: pl.DataFrame) -> str:

@@ -194,7 +194,8 @@ def answer(  # noqa: PLR0913 - vendor, service level, prices and offer
         raise no_use(question, found)
     asked = question if question.application else replace(question, application=licenses["code"][0])
     other = what_if.answer(_last_year(asked), found, service_percent=service_percent, offers=offers)
-    positions = compliance.answer(replace(question, application=""), found).positions
+    # A contract counts what is open, as the report on compliance does, whatever the need is measured by.
+    positions = compliance.answer(replace(question, application="", basis="run"), found).positions
     positions = positions.filter(pl.col("product").is_in(mine["product_name"].to_list()))
     use = peak_demand.answer(asked, found)
     prices = yearly_prices(demand, other.pool, offers or Offers())

@@ -60,6 +60,7 @@ class PeakDemand:
     pool: str
     name: str
     key: str
+    unit: str
     owned: int | None
     peak: int
     first_reached: datetime
@@ -107,7 +108,7 @@ def _detail(pool: Pool, bounds: Missing | None) -> PeakDemand:
         shared=ranking.filter(is_shared()),
         **{
             name: row[name]
-            for name in ("pool", "name", "key", "owned", "peak", "first_reached", "minutes_at_peak")
+            for name in ("pool", "name", "key", "unit", "owned", "peak", "first_reached", "minutes_at_peak")
         },
         peak_day=_peak_day(demand, row["first_reached"]),
         by_day=by_day,
@@ -206,7 +207,8 @@ def _claim_days(demand: Demand, row: dict[str, Any], by_day: pl.DataFrame) -> st
         return f"{words}."
     above = by_day.filter(pl.col("peak") > row["owned"]).height
     days = count(by_day.height, "day")
-    return f"{words}; on {above:,} of {days} the peak was above the {row['owned']:,} owned."
+    some = f"{above:,}" if above else "none"
+    return f"{words}; on {some} of {days} the peak was above the {row['owned']:,} owned."
 
 
 def _claim_duration(demand: Demand, row: dict[str, Any], covering: dict[int, int]) -> str:

@@ -20,6 +20,7 @@ from warehouse.errors import Problem
 from warehouse.metrics.concurrency import witnesses
 
 NO_OFFICE, NO_PROJECT = "no office", "no project"
+USE = {"run": "open", "busy": "in use", "active": "in use without a pause"}
 
 
 @dataclass(frozen=True)
@@ -169,12 +170,10 @@ def _parts(seen: pl.DataFrame, column: str, none: str) -> pl.DataFrame:
 def _claim_instant(pool: Pool, at: datetime, demand: int) -> str:
     row, zone = pool.row, pool.demand.question.zone
     local = at.astimezone(ZoneInfo(zone))
-    words = (
-        f"On {local:%A, %Y-%m-%d at %H:%M:%S} ({zone}) **{demand:,} {row['unit']}** had {safe(row['name'])}"
-    )
-    words += {"run": " open", "busy": " in use", "active": " in use, without a pause"}[
-        pool.demand.question.basis
-    ]
+    name, use = safe(row["name"]), USE[pool.demand.question.basis]
+    words = f"On {local:%A, %Y-%m-%d at %H:%M:%S} ({zone}) **{demand:,} {row['unit']}** "
+    # Tokens are what is used; people and devices are who uses it.
+    words += f"of {name} were {use}" if row["unit"] == "tokens" else f"had {name} {use}"
     if demand == row["peak"]:
         words += f", the most of the window, which lasted {row['minutes_at_peak']:,.1f} minutes in all"
     else:

@@ -140,7 +140,10 @@ def window(start: str, end: str, today: date, days: int = 0) -> tuple[date, date
     before = end_day - timedelta(days=days) if days else _year_before(end_day)
     first_day = _day("start", start) if start else before
     if end_day <= first_day:
-        raise Problem(f"the window ends on {end_day}, which is not after its start {first_day}", "swap them")
+        raise Problem(
+            f"the window ends on {end_day}, which is not after its start {first_day}",
+            "give an end after the start",
+        )
     return first_day, end_day
 
 

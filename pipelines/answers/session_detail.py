@@ -21,8 +21,8 @@ from warehouse.periods import union
 from warehouse.store import open_warehouse
 
 DAYS = 7
-DRAWN = 40
-"""So many sessions are drawn; the table has more."""
+DRAWN = 12
+"""So many sessions are drawn, which fit on a printed page; the table has more."""
 
 HEADINGS = {
     "session": "Session",

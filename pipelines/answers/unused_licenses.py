@@ -16,8 +16,12 @@ from warehouse.errors import Problem
 from warehouse.metrics.licenses import unused
 from warehouse.metrics.utilization import FleetCoverage, fleet_coverage
 from warehouse.money import format_minor
+from warehouse.periods import day_bounds
 
 HOUR_MS = 3_600_000
+MINUTE_MS = 60_000
+LOOK_BACKS = (30, 60, 90)
+"""Days before the window's end, of which each seat's use is told."""
 CALENDAR = "business days of each host's office, holidays left out"
 
 
@@ -30,7 +34,9 @@ class UnusedLicenses:
     seats
         One row per seat that is not simply kept, those to reclaim first, then the dearest: entitlement,
         product_name, holder (pseudonym of a person or a host), last_open (Date on which a covered
-        application was last open, null: not once in the year before the window's end), busy_hours, coverage
+        application was last open, null: not once in the year before the window's end), busy_hours (of the
+        window), minutes_30, minutes_60, minutes_90 (Float64, of use in so many days before the window's end;
+        null: the window is shorter), coverage
         (0-1, null: no host of the holder is known), proposal, seat_cost_minor (a year), currency, seat_cost
         (text).
     by_product
@@ -93,7 +99,7 @@ def answer(question: Question, guard: Guard = Guard(), evidence: Evidence | None
         threshold_ms=round(guard.threshold_hours * HOUR_MS),
         minimum_coverage=guard.minimum_coverage,
     )
-    seats = _with_cost(question, judged)
+    seats = _with_minutes(question, found, assigned, fleet, _with_cost(question, judged))
     if seats.is_empty():
         raise Problem(f"No seat is assigned on the last day of the window, {question.end_day}", ASSIGN)
     by_product = _by_product(seats)
@@ -102,7 +108,7 @@ def answer(question: Question, guard: Guard = Guard(), evidence: Evidence | None
         by_product=by_product,
         claims={
             "products": _claim_products(by_product),
-            "seats": _claim_seats(seats),
+            "seats": _claim_seats(seats, guard),
             "coverage": _claim_coverage(seats, fleet, guard),
         },
         footer=footer_of(question, found, key="seats assigned to a person or a machine", calendar=CALENDAR),
@@ -152,6 +158,24 @@ def _with_cost(question: Question, judged: pl.LazyFrame) -> pl.DataFrame:
         )
         .collect()
     )
+
+
+def _with_minutes(
+    question: Question, found: Evidence, assigned: pl.DataFrame, fleet: FleetCoverage, seats: pl.DataFrame
+) -> pl.DataFrame:
+    """Add how many minutes each holder used a covered application in the last 30, 60 and 90 days."""
+    covers = frames.entitlement_applications(question.engine)
+    for days in LOOK_BACKS:
+        first = day_bounds(question.zone, question.end_day - timedelta(days=days))[0]
+        name, minutes = f"minutes_{days}", pl.col("busy_ms") / MINUTE_MS
+        if first < question.start:
+            seats = seats.with_columns(pl.lit(None, pl.Float64).alias(name))
+            continue
+        stated = (found.stated, found.sessions)
+        used = unused(assigned.lazy(), covers, *stated, fleet, first, question.end, question.zone)
+        told = used.select("entitlement", minutes.alias(name), holder=pl.coalesce("person", "host"))
+        seats = seats.join(told.collect(), on=["entitlement", "holder"], how="left", maintain_order="left")
+    return seats
 
 
 def _last_open(question: Question) -> pl.LazyFrame:
@@ -204,7 +228,9 @@ def _shown(seats: pl.DataFrame) -> pl.DataFrame:
         seats.filter(pl.col("proposal") != "keep")
         .sort(rank, "seat_cost_minor", "entitlement", "holder", descending=[False, True, False, False])
         .select(
-            *("entitlement", "product_name", "holder", "last_open", "busy_hours", "coverage", "proposal"),
+            *("entitlement", "product_name", "holder", "last_open", "busy_hours"),
+            *(f"minutes_{days}" for days in LOOK_BACKS),
+            *("coverage", "proposal"),
             *("seat_cost_minor", "currency", _money("seat_cost_minor").alias("seat_cost")),
         )
     )
@@ -232,12 +258,14 @@ def _costs(by_product: pl.DataFrame) -> dict[str, str]:
     return {currency: format_minor(cost, currency) for currency, cost in sums.iter_rows() if cost}
 
 
-def _claim_seats(seats: pl.DataFrame) -> str:
+def _claim_seats(seats: pl.DataFrame, guard: Guard) -> str:
     never = seats.filter(pl.col("proposal") == "reclaim", pl.col("last_open").is_null()).height
     under = seats.filter(pl.col("proposal") == "under-used").height
     return (
         f"**{never:,}** of the seats to reclaim were not opened once in the year before the window's end; "
-        f"{under:,} more were used less than the threshold. Holders are pseudonyms: showing a name needs a "
+        f"{under:,} more {'was' if under == 1 else 'were'} used, but for less than "
+        f"{guard.threshold_hours:g} {'hour' if guard.threshold_hours == 1 else 'hours'}. Holders are "
+        "pseudonyms: showing a name needs a "
         "role and a reason."
     )
 

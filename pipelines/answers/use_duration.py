@@ -178,7 +178,7 @@ def _claim_last(row: dict[str, Any], by_number: pl.DataFrame) -> str:
     highest = int(by_number["n"][-1])
     first = highest - max(highest // 10, 1) + 1
     minutes = float(by_number.filter(pl.col("n") == first)["minutes_at_or_above"][0])
-    last = count(highest - first + 1, "license")
+    last = count(highest - first + 1, "token" if row["unit"] == "tokens" else "license")
     verb = "was" if highest == first else "were"
     spared = (
         f"The last {last} of the {highest:,} in use at most {verb} needed for {hours(minutes / 60)} in all"

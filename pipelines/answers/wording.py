@@ -23,6 +23,11 @@ def hours(number: float) -> str:
     return f"{number:,.0f} hours" if number >= 100 else f"{number:,.1f} hours"
 
 
+def number(value: float) -> str:
+    """Write a number with one decimal, and a whole one without any."""
+    return f"{value:,.1f}".removesuffix(".0")
+
+
 def share(part: float | None) -> str:
     """Write a part of a whole: 62 %; what cannot be said is said so."""
     return "an unknown share" if part is None else f"{part * 100:.0f} %"

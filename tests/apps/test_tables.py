@@ -65,3 +65,21 @@ def test_a_cell_of_two_currencies_breaks_between_the_amounts_alone() -> None:
     html = tables.table(frame, {"recovered": "Recovered", "idle_cost": "Idle cost"}).as_raw_html()
     assert [text for _, text in cells(html)] == ["1,200.00\u00a0EUR, 7.00\u00a0USD", "7.00 USD"]
     assert html.count("white-space: normal") == 1
+
+
+def test_numbers_never_break_and_need_no_more_room_than_their_digits() -> None:
+    frame = pl.DataFrame({"hours": [14.433333333333334], "reason": ["the vendor counts accounts"]})
+    html = tables.table(frame, {"hours": "Hours", "reason": "Reason"}).as_raw_html()
+    styles = re.findall(r'<td style="([^"]*)"', html)
+    assert styles == ["white-space: nowrap", "min-width: 10em; overflow-wrap: anywhere"]
+
+
+def test_an_amount_below_zero_has_the_minus_sign_of_the_numbers_beside_it() -> None:
+    frame = pl.DataFrame({"value": ["-7.00 EUR", "1.00 EUR, -2.00 USD"], "difference": [-3, 0]})
+    html = tables.table(frame, {"value": "Value", "difference": "Difference"}).as_raw_html()
+    assert [text for _, text in cells(html)] == [
+        "\u22127.00\u00a0EUR",
+        "\u22123",
+        "1.00\u00a0EUR, \u22122.00\u00a0USD",
+        "0",
+    ]

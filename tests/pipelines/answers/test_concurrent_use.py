@@ -44,10 +44,10 @@ def test_a_day_minute_by_minute(week: Engine) -> None:
         (datetime(2026, 10, 5, 8, tzinfo=UTC), 3.0, 0.0, 3.0, 0.0, 5),
     ]
     assert found.claims == {
-        "use": "**Drawing** had the most people in the minute of 2026-10-05 09:00: 6.0 open, 6.0 of them at "
+        "use": "**Drawing** had the most people in the minute of 2026-10-05 09:00: 6 open, 6 of them at "
         "work; 5 are owned.",
-        "idle": "Of the time that licenses were open and seen, **25 % was idle**: nobody was at work. Open "
-        "licenses were above what is owned in 120 steps, those at work in 90.",
+        "idle": "Of the time that licenses were open and seen, **25 % was idle**: nobody was at work. More "
+        "were open than are owned in 120 minutes, and more at work in 90.",
     }
     assert found.results["active_sum"] == 540.0
 
@@ -82,5 +82,5 @@ def test_a_license_servers_log_tells_what_was_open_and_says_so(engine: Engine, t
     import_files(engine, "flexnet", [log], Options(zone="UTC"), actor="test", at_ms=1)
     found = concurrent_use.answer(ask(engine, **WINDOW, now=NOW))
     assert found.by_hour["held"].to_list() == [1.0]
-    assert found.claims["use"].endswith("of 2026-10-05 09:00: 1.0 open.")
+    assert found.claims["use"].endswith("of 2026-10-05 09:00: 1 open.")
     assert found.claims["idle"].startswith("Whether anyone was at work is not known")

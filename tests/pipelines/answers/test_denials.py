@@ -78,8 +78,8 @@ def test_each_refusal_has_its_class_and_the_free_seats_of_its_moment(week: Engin
     assert found.denials["at"][0] == datetime(2026, 10, 5, 6, 40, tzinfo=UTC)
     assert found.by_application.rows() == [("Drawing", 3, 3, 3, 1, 1, 1, 1)]
     assert found.claims == {
-        "classes": "License servers refused **3 requests** in 3 attempts: 1 real: they did not get in; 1 "
-        "retried with success; 1 refused by a rule. Only the first kind asks for more licenses.",
+        "classes": "License servers refused **3 requests** in 3 attempts: 1 did not get in, 1 got in on a "
+        "retry and 1 ran into a rule. Only those who did not get in would have needed more licenses.",
         "applications": "**Drawing** was truly missed most: 1 denial of 1 person who did not get in.",
         "when": "Refusals fall into 1 of 7 days; the worst was 2026-10-05, with 3 refusals, 1 of them real.",
         "free": "In 0 of 2 refusals for want of a license, **none was free** the moment before; in 100 % "

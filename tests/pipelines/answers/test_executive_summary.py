@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 import small_warehouse
 import sqlalchemy as sa
@@ -16,9 +17,12 @@ from sqlalchemy import Engine
 
 from collector.importers.records import Options
 from collector.importing.files import import_files
-from pipelines.answers import executive_summary
+from pipelines.answers import compliance, executive_summary
+from pipelines.answers.evidence import gather
+from pipelines.answers.executive_figures import measure
 from pipelines.answers.executive_summary import FOLDED, Summary
 from pipelines.answers.question import ask
+from pipelines.answers.unused_licenses import Guard
 from warehouse.errors import Problem
 
 FIGURES = (
@@ -83,7 +87,7 @@ def test_the_week_license_by_license(seated: Engine) -> None:
 
 def test_the_tiles_sum_up_all_licenses_currency_by_currency(week: Engine) -> None:
     assert summed(week).tiles == [
-        ("Licenses short", ("2",), "of 3 owned"),
+        ("Products short", ("2",), "of 3 products owned"),
         ("Idle cost", ("28.77 EUR",), "of 897.53 EUR license cost"),
         ("Unused seats", ("2",), "of 3 assigned"),
         ("Recovered by E2P", ("890.00 EUR", "15.00 USD"), "billed to projects, closed"),
@@ -92,10 +96,19 @@ def test_the_tiles_sum_up_all_licenses_currency_by_currency(week: Engine) -> Non
     ]
 
 
+def test_positions_are_those_of_compliance_which_counts_what_is_open(week: Engine) -> None:
+    told = compliance.answer(ask(week, **WINDOW, basis="run", now=NOW)).positions
+    figures = measure(ask(week, **WINDOW, now=NOW), gather(ask(week, **WINDOW, now=NOW)), Guard()).licenses
+    owned = figures.filter(pl.col("owned").is_not_null())
+    assert dict(owned.select("name", "position").iter_rows()) == dict(
+        told.select("product", "difference").iter_rows()
+    )
+
+
 def test_the_claims_say_what_is_short_what_idles_and_where_it_heads(seated: Engine) -> None:
     assert summed(seated).claims == {
-        "licenses": "**Drawing (1 short)** needs more than is owned. Of 1 license shown, 0 shared ones never "
-        "needed more than half of what is owned.",
+        "licenses": "**Drawing (1 short)** takes more than is owned; 2 more are short. The chart "
+        "shows what can be shared.",
         "idle": "Of 805.48 EUR and 92.05 USD for licenses, **28.77 EUR** paid for time in which applications "
         "were open and nobody was at work; the most for **Drawing** (28.77 EUR). 1 license is not in it: "
         "never open, or open where nobody can tell who was at work.",
@@ -193,7 +206,7 @@ def test_a_log_alone_is_asked_for_what_was_open(engine: Engine, tmp_path: Path) 
         summed(engine)
     found = summed(engine, basis="run")
     assert found.licenses.select("name", "people", "owned", "peak").rows() == [("SOLVER", 6, None, 6)]
-    assert found.tiles[0] == ("Licenses short", ("—",), "of 0 owned")
+    assert found.tiles[0] == ("Products short", ("—",), "of 0 products owned")
     assert len(found.missing) == 3
 
 

@@ -28,8 +28,8 @@ def test_each_working_morning_is_busy_and_the_rest_of_the_week_is_quiet(week: En
     ]
     assert found.busiest.row(0) == ("Monday", "09:00", 6, 6.0)
     assert found.claims == {
-        "busiest": "**Drawing** is wanted most on Monday from 09:00: 6 people at most, 6.0 in the mean; 5 "
-        "are owned, and 10 of these ten hours went above that.",
+        "busiest": "**Drawing** is wanted most on Monday from 09:00: 6 people at most, 6.0 on average; 5 "
+        "are owned, and every one of the ten busiest hours went above that.",
         "quiet": "158 hours of the week are quiet, 94 % of all: less than a quarter of the busiest hour's "
         "mean. Work that can wait would find Drawing free there.",
     }

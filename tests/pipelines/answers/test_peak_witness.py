@@ -43,8 +43,8 @@ def test_the_peak_lists_person_device_project_state_and_since(week: Engine) -> N
     assert found.by_office.rows() == [("HQ", 2, 1.0)]
     assert found.by_project.rows() == [("0077", 1, 0.5), ("no project", 1, 0.5)]
     assert found.claims == {
-        "instant": "On Monday, 2026-10-05 at 10:00:00 (Europe/Berlin) **40 tokens** had Simulation in use, "
-        "the most of the window, which lasted 150.0 minutes in all. 30 are owned, 10 fewer.",
+        "instant": "On Monday, 2026-10-05 at 10:00:00 (Europe/Berlin) **40 tokens** of Simulation were in "
+        "use, the most of the window, which lasted 150.0 minutes in all. 30 are owned, 10 fewer.",
         "makeup": "2 sessions of 2 people made it up. Names are pseudonyms.",
         "parts": "They were in 1 office, most of them in HQ \\(2\\). They worked on 1 project, and 50 % of "
         "them had entered none.",

@@ -104,7 +104,10 @@ def test_empty_dates_mean_the_last_full_months(
         ({"start": "5.10.2026"}, "start '5.10.2026' is not a date; write it as 2026-10-01"),
         (
             {"start": "2026-10-12", "end": "2026-10-05"},
-            "the window ends on 2026-10-05, which is not after its start 2026-10-12; swap them",
+            (
+                "the window ends on 2026-10-05, which is not after its start 2026-10-12; give an end after "
+                "the start"
+            ),
         ),
         ({"days": -1}, "a window of -1 days; give 30, 60 or 90, or a start"),
         ({"application": "cda"}, "There is no application or product 'cda'; did you mean 'cad'?"),
@@ -291,6 +294,15 @@ def test_a_seat_used_for_less_than_the_threshold_is_under_used(week: Engine) -> 
         found.seats.filter(proposal="under-used").select("last_open", "busy_hours").rows()
         == [(date(2026, 10, 9), 2.5)] * 2
     )
+
+
+def test_each_seat_tells_its_use_in_the_last_30_60_and_90_days_of_the_window(week: Engine) -> None:
+    change(week, "INSERT INTO entitlement_application (entitlement_id, application_id) VALUES (3, 2)")
+    asked = ask(week, start="2026-08-13", end="2026-10-12", now=NOW)
+    found = unused_licenses.answer(asked, unused_licenses.Guard(threshold_hours=3))
+    columns = ("minutes_30", "minutes_60", "minutes_90")
+    used = found.seats.filter(pl.col("busy_hours") > 0)
+    assert used.select(columns).rows() == [(150.0, 150.0, None)] * 2
 
 
 def test_without_seats_it_says_how_to_import_them(week: Engine) -> None:

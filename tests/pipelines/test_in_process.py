@@ -7,6 +7,7 @@ import builtins
 import gc
 import os
 import re
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -169,6 +170,27 @@ def test_an_import_that_fails_is_told_by_its_cell(week: Engine, tmp_path: Path) 
 def test_a_cell_that_is_no_python_is_told_by_itself(week: Engine, tmp_path: Path) -> None:
     with pytest.raises(NotebookStopped, match=r"invalid syntax \(<ipython-input-2-"):
         run(tmp_path, week, "import json", "1 +")
+
+
+def test_a_report_on_sqlite_loads_nothing_that_it_does_not_use(week: Engine, tmp_path: Path) -> None:
+    told = subprocess.run(
+        [sys.executable, "-c", LOADED, week.url.render_as_string(), str(tmp_path)],
+        check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    loaded = set(told.stdout.split())
+    unused = {"IPython.core.completer", "nbconvert", "numpy", "psycopg", "sqlalchemy.dialects.postgresql"}
+    assert unused & loaded == set()
+    assert {"great_tables", "papermill", "plotly", "pipelines.answers.unused_licenses"} <= loaded
+
+
+LOADED = """
+import sys
+from pathlib import Path
+from pipelines.reports import run_report
+window = {"start": "2026-10-05", "end": "2026-10-12"}
+run_report("unused_licenses", window, out=Path(sys.argv[2]), url=sys.argv[1], html=False)
+print(*(name for name, module in sys.modules.items() if module is not None))
+"""
 
 
 def test_a_warehouse_is_lent_only_for_its_time(week: Engine, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -96,6 +97,20 @@ def no_use(question: Question, evidence: Evidence) -> Problem:
             "ask with basis=run, which counts what was open",
         )
     return no_data(question, f"moments of {question.basis} time")
+
+
+def attention(columns: Sequence[str], *, run: str, held: str) -> list[pl.Expr]:
+    """Keep what tells whether anyone was at work; null where all open time was held, which tells nothing.
+
+    Parameters
+    ----------
+    columns
+        Sums over a row, such as hours of active time.
+    run, held
+        Columns of the row's open time and of the held part of it, in the same unit.
+    """
+    is_seen = (pl.col(held) == 0) | ((pl.col(run) - pl.col(held)).round(9) > 0)
+    return [pl.when(is_seen).then(pl.col(name)).alias(name) for name in columns]
 
 
 def coverage(question: Question, evidence: Evidence) -> float | None:

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from pipelines.answers import groups
-from pipelines.answers.evidence import Evidence, gather
+from pipelines.answers.evidence import Evidence, attention, gather
 from pipelines.answers.footer import Footer, footer_of
 from pipelines.answers.question import Question
 from pipelines.answers.wording import count, hours, listing, safe, share
@@ -49,7 +49,7 @@ class SessionSummary:
         active_hours, pause_hours, idle_hours, held_hours, suspended_hours, unknown_hours, sources (text),
         first_received, last_received (Datetime UTC). Where fewer than five people were watched, run, idle and
         suspended hours are null, and so are those of the smallest application of five or more, without which
-        they could be worked out.
+        they could be worked out. Where all open time was held, active, pause and idle hours are null.
     by_source
         One row per source, most time first: source, sessions, hours (of all states), unknown_hours,
         unknown_share (0-1, null: no time), unknown (the same as text, exact enough for a small one).
@@ -108,10 +108,15 @@ def _applications(question: Question, found: Evidence) -> pl.DataFrame:
         .collect()
     )
     told = pl.col("application").is_in(_few(whole))
-    return whole.with_columns(pl.when(~told).then(pl.col(HIDDEN))).select(
-        *("application", "name", "sessions", "people"),
-        *(_hours(f"{name}_ms").alias(f"{name}_hours") for name in TIMES),
-        *("sources", "first_received", "last_received"),
+    seen = attention(("active_ms", "pause_ms", "idle_ms"), run="run_ms", held="held_ms")
+    return (
+        whole.with_columns(seen)
+        .with_columns(pl.when(~told).then(pl.col(HIDDEN)))
+        .select(
+            *("application", "name", "sessions", "people"),
+            *(_hours(f"{name}_ms").alias(f"{name}_hours") for name in TIMES),
+            *("sources", "first_received", "last_received"),
+        )
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from pipelines.answers import groups
-from pipelines.answers.evidence import Evidence, gather
+from pipelines.answers.evidence import Evidence, attention, gather
 from pipelines.answers.footer import Footer, footer_of
 from pipelines.answers.question import Question
 from pipelines.answers.wording import count, hours, safe, share
@@ -18,6 +18,8 @@ from warehouse.periods import local_days
 
 TIMES = ("run", "busy", "active", "pause", "idle", "held", "unknown")
 HOURS = tuple(f"{name}_hours" for name in TIMES)
+SEEN = tuple(f"{name}_hours" for name in ("busy", "active", "pause", "idle"))
+"""What nobody can tell of time that was held."""
 HOUR_MS = 3_600_000
 GRAINS = (("1d", "%Y-%m-%d", 45), ("1w", "week of %Y-%m-%d", 190), ("1mo", "%b %Y", 10**6))
 """How long a stretch is drawn, how it is labeled, and up to how many days."""
@@ -26,6 +28,9 @@ GRAINS = (("1d", "%Y-%m-%d", 45), ("1w", "week of %Y-%m-%d", 190), ("1mo", "%b %
 @dataclass(frozen=True)
 class Utilization:
     """Use over the window; all hours are Float64.
+
+    Where a license server or a cluster told of all open time, busy, active, pause and idle hours are null,
+    and so is the share.
 
     Attributes
     ----------
@@ -79,16 +84,16 @@ def answer(question: Question, evidence: Evidence | None = None) -> Utilization:
     applications = _folded(by_application, "Other applications")
     offices = _folded(by_office, "Other offices")
     over_time = _over_time(by_day)
-    totals = by_application.select(pl.col(HOURS).sum()).row(0, named=True)
+    totals = by_application.select(pl.col(HOURS).sum()).pipe(_told).row(0, named=True)
     claims = {
         "all": _claim_all(totals, by_day),
         "applications": _claim_applications(applications),
         "offices": _claim_offices(offices),
         "over_time": _claim_over_time(over_time),
     }
-    results = {name: round(value, 3) for name, value in totals.items()} | {
+    results = {name: None if value is None else round(value, 3) for name, value in totals.items()} | {
         "applications": by_application.height,
-        "busy_share": _part(totals),
+        "busy_share": totals["busy_share"],
     }
     return Utilization(
         by_application=by_application,
@@ -121,10 +126,16 @@ def _named(used: pl.LazyFrame, names: pl.LazyFrame, code: str) -> pl.DataFrame:
         .select(
             code, pl.coalesce("name", code, pl.lit(f"Unknown {code}")).alias("name"), pl.exclude(code, "name")
         )
-        .with_columns(busy_share=_busy_share())
         .sort("run_hours", "name", descending=[True, False])
         .collect()
+        .pipe(_told)
     )
+
+
+def _told(used: pl.DataFrame) -> pl.DataFrame:
+    """Add `busy_share`, and leave out what is not known of time that was held."""
+    told = used.with_columns(attention(SEEN, run="run_hours", held="held_hours"))
+    return told.with_columns(busy_share=_busy_share())
 
 
 def _busy_share() -> pl.Expr:
@@ -136,59 +147,63 @@ def _every_day(question: Question, used: pl.LazyFrame) -> pl.DataFrame:
     return (
         days.join(used, on="day", how="left")
         .with_columns(pl.exclude("day").fill_null(0))
+        .with_columns(attention(SEEN, run="run_hours", held="held_hours"))
         .sort("day")
         .collect()
     )
 
 
 def _folded(frame: pl.DataFrame, other: str) -> pl.DataFrame:
-    shown = groups.at_least_five(frame, HOURS, other=other)
-    return shown.with_columns(busy_share=_busy_share())
+    return _told(groups.at_least_five(frame, HOURS, other=other))
 
 
 def _over_time(by_day: pl.DataFrame) -> pl.DataFrame:
     every, label = next((every, label) for every, label, days in GRAINS if by_day.height <= days)
     stretches = by_day.group_by_dynamic("day", every=every).agg(pl.col(HOURS).sum())
-    return stretches.select(pl.col("day").dt.strftime(label).alias("label"), *HOURS, busy_share=_busy_share())
+    return _told(stretches.select(pl.col("day").dt.strftime(label).alias("label"), *HOURS))
 
 
 # --- The claims --------------------------------------------------------------------------------------------
 
 
-def _part(totals: dict[str, float]) -> float | None:
-    return totals["busy_hours"] / totals["run_hours"] if totals["run_hours"] else None
+UNSEEN = "a license server or a cluster tells what was open, not who was at work"
 
 
-def _claim_all(totals: dict[str, float], by_day: pl.DataFrame) -> str:
+def _claim_all(totals: dict[str, float | None], by_day: pl.DataFrame) -> str:
     busiest = by_day.sort("people", "day", descending=[True, False]).row(0, named=True)
-    return (
-        f"Applications were open for {hours(totals['run_hours'])} and **in use for {share(_part(totals))}** "
-        f"of that: {hours(totals['busy_hours'])}. The busiest day was {busiest['day']}, with "
-        f"{count(busiest['people'], 'person', 'people')}."
+    most = f"The busiest day was {busiest['day']}, with {count(busiest['people'], 'person', 'people')}."
+    run, busy, held = (totals[name] or 0.0 for name in ("run_hours", "busy_hours", "held_hours"))
+    if totals["busy_hours"] is None:
+        return (
+            f"Applications were open for {hours(run)}. **Whether they were in use is not known**: {UNSEEN}. "
+            f"Agents on the machines would tell it. {most}"
+        )
+    words = (
+        f"Applications were open for {hours(run)} and **in use for {share(totals['busy_share'])}** of that"
     )
-
-
-def _comparable(folded: pl.DataFrame) -> pl.DataFrame:
-    """Keep what stands for itself: it ran, and it is not the row of all that is too small."""
-    return folded.filter(pl.col("busy_share").is_not_null(), pl.col("people").is_not_null())
+    unseen = f" Whether {hours(held)} of it were used is not known: {UNSEEN}." if held else ""
+    return f"{words}: {hours(busy)}.{unseen} {most}"
 
 
 def _claim_applications(applications: pl.DataFrame) -> str:
-    ran = _comparable(applications)
+    ran = applications.filter(pl.col("run_hours") > 0, pl.col("people").is_not_null())
     if ran.is_empty():
         return "No application was used by five people or more, so none is shown by itself."
-    first, least = ran.row(0, named=True), ran.sort("busy_share").row(0, named=True)
-    most = (
-        f"**{safe(first['name'])}** was open longest: {hours(first['run_hours'])}, "
-        f"{share(first['busy_share'])} of it in use."
-    )
-    if ran.height == 1:
-        return most
-    return f"{most} Least used while open was {safe(least['name'])}: {share(least['busy_share'])}."
+    first = ran.row(0, named=True)
+    most = f"**{safe(first['name'])}** was open longest: {hours(first['run_hours'])}"
+    if first["busy_share"] is not None:
+        most += f", {share(first['busy_share'])} of it in use"
+    seen = ran.drop_nulls("busy_share").sort("busy_share")
+    if seen.height < 2:
+        return f"{most}."
+    least = seen.row(0, named=True)
+    return f"{most}. Least used while open was {safe(least['name'])}: {share(least['busy_share'])}."
 
 
 def _claim_offices(offices: pl.DataFrame) -> str:
-    ran = _comparable(offices).sort("busy_share", descending=True)
+    if offices.height and offices["busy_share"].is_null().all():
+        return f"Which office uses its open time best is not known: {UNSEEN}."
+    ran = offices.drop_nulls(["busy_share", "people"]).sort("busy_share", descending=True)
     if ran.height < 2:
         return "All use is from one office, or from offices too small to be shown by themselves."
     best, least = ran.row(0, named=True), ran.row(-1, named=True)
@@ -199,9 +214,10 @@ def _claim_offices(offices: pl.DataFrame) -> str:
 
 
 def _claim_over_time(over_time: pl.DataFrame) -> str:
-    ran = over_time.filter(pl.col("busy_share").is_not_null()).sort("busy_share", descending=True)
+    ran = over_time.drop_nulls("busy_share").sort("busy_share", descending=True)
     if ran.is_empty():
-        return "Nothing was open in this window."
+        is_open = bool((over_time["run_hours"] > 0).any())
+        return "What was open each time is known, its used part is not." if is_open else "Nothing was open."
     best, least = ran.row(0, named=True), ran.row(-1, named=True)
     if best["busy_share"] - least["busy_share"] < 0.005:
         return f"The used part was **{share(best['busy_share'])}** throughout."

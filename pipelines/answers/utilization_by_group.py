@@ -9,7 +9,7 @@ from datetime import timedelta
 import polars as pl
 
 from pipelines.answers import groups
-from pipelines.answers.evidence import Evidence, codes_of, gather, no_use
+from pipelines.answers.evidence import Evidence, attention, codes_of, gather, no_use
 from pipelines.answers.footer import Footer, footer_of
 from pipelines.answers.group_labels import ALL, OTHER, labels
 from pipelines.answers.question import Question, no_data
@@ -54,10 +54,11 @@ class UtilizationByGroup:
         What people and sessions are grouped by: any of `group_use.GROUPS`.
     rows
         One row per group and application, most run hours first: `by`..., name (of the application), people
-        (Int64, null in a row of several groups), run_hours, active_hours, active_share (active / run without
-        held time, 0-1, null where nothing was seen), cost (text: the part of the year's license cost, each
-        currency for itself; null: unknown). What fewer than five people used is folded into others: offices
-        into their department's other offices, departments into other departments, and so on.
+        (Int64, null in a row of several groups), run_hours, active_hours (null where all of it was held),
+        active_share (active / run without held time, 0-1, null where nothing was seen), cost (text: the part
+        of the year's license cost, each currency for itself; null: unknown). What fewer than five people used
+        is folded into others: offices into their department's other offices, departments into other
+        departments, and so on.
     costs
         The same in figures: `by`..., name, currency, cost_minor (Int64, a year).
     by_weekday, by_hour
@@ -199,6 +200,7 @@ def _rows(by: Sequence[str], cells: pl.DataFrame, named: pl.DataFrame, costs: pl
     seen_ms = pl.col("run_ms") - pl.col("held_ms")
     return (
         summed.join(texts, on=keys, how="left")
+        .with_columns(attention(["active_ms"], run="run_ms", held="held_ms"))
         .sort("run_ms", *keys, descending=[True, *(False for _ in keys)])
         .select(
             *keys,
@@ -291,6 +293,8 @@ def _claim_groups(by: Sequence[str], rows: pl.DataFrame) -> str:
         first = "**No group of an application has five people or more**, so none is shown for itself."
     else:
         first = _claim_first(by, alone)
+        if alone.height < rows.height:
+            first = f"Of the groups that are not joined with others: {first}"
     parts = [first]
     if by in {("department",), ("office",), ("department", "office")} and _is_unknown(by, rows):
         parts.append(
@@ -366,9 +370,11 @@ def _key_words(by: Sequence[str]) -> str:
 
 def _results(rows: pl.DataFrame, costs: pl.DataFrame) -> dict[str, object]:
     totals = costs.group_by("currency").agg(pl.col("cost_minor").sum()).sort("currency")
+    seen = rows["active_hours"].drop_nulls()
+    active = float(seen.sum()) if seen.len() else None
     return {
         "rows": rows.with_columns(pl.selectors.float().round(6)).to_dicts(),
         "run_hours": round(float(rows["run_hours"].sum()), 3),
-        "active_hours": round(float(rows["active_hours"].sum()), 3),
+        "active_hours": None if active is None else round(active, 3),
         "cost_a_year_minor": dict(totals.iter_rows()),
     }

@@ -126,10 +126,8 @@ def open_book(  # noqa: PLR0913 - a view is of what, by whom, for what, when and
             shown, named = 0, ledger.pseudonymous_people(connection, people)
         else:
             subject, reason = f"{purpose} of run {run}", "project accounting"
-            shown, named = (
-                len(people),
-                ledger.named_people(connection, people, actor, subject, reason, now_ms),
-            )
+            today = ledger.named_people(connection, people, actor, subject, reason, now_ms)
+            shown, named = len(people), ledger.named_at_close(connection, found.id, today)
         ledger.record_event(connection, actor, f"billing {purpose}", run, {"people": shown}, now_ms)
     lines = lines.join(named, on="person_id", how="left", maintain_order="left")
     lines = lines.join(ledger.originals_of(engine, run), on="line", how="left", maintain_order="left")

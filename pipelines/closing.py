@@ -194,6 +194,7 @@ def close(engine: Engine, run: str, actor: str, now_ms: int) -> None:
         ledger.move(connection, found, "closed", closed_by=actor, closed_ms=now_ms, **sealing)
         digest = ledger.seal(connection, ledger.find_run(connection, run))
         ledger.replace_run(connection, found.id, {"digest": digest})
+        ledger.keep_names(connection, found.id)
         ledger.record_event(connection, actor, "billing close", run, {"digest": digest}, now_ms)
 
 

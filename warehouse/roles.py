@@ -95,7 +95,7 @@ NEEDED_BY_INGEST = (
 
 CLOSED_TO_ANALYSTS = (
     *("enrollment_token", "quarantine", "delivery", "foreign_event", "audit_event", "import_run"),
-    *("directory_entry", "client_device"),
+    *("directory_entry", "client_device", "billed_name"),
 )
 SCREENS = (
     *(

@@ -22,6 +22,7 @@ from pipelines.workbook import write_workbook
 from warehouse import store
 from warehouse.errors import Problem
 from warehouse.ledger.audit import canonical
+from warehouse.retention import erase
 
 SEPTEMBER = ms("2026-10-02 12:00")
 TWELVE = [
@@ -204,6 +205,46 @@ def test_the_import_sheet_says_by_which_mapping_it_is_laid_out(
     assert sheet["A2"].value.startswith(
         f"As the import file is with the mapping own.toml (SHA-256 {digest[:16]}...), in its first batch; "
     )
+
+
+def test_whoever_is_renamed_after_the_close_changes_no_byte_and_whoever_is_erased_is_gone(
+    engine: Engine, tmp_path: Path
+) -> None:
+    run = "2026-09/1"
+    organize(engine)
+    billed_hours(engine, ["2026-09-07"])
+    draft = billing.draft(engine, "2026-09", "generic", "pat", SEPTEMBER)
+    rename(engine, "Ada Before")
+    waive_all(engine, draft, SEPTEMBER)
+    billing.approve(engine, draft, "ann", SEPTEMBER)
+    billing.close(engine, draft, "ann", SEPTEMBER)
+    first = write(engine, run, tmp_path).read_bytes()
+    rename(engine, "Ada After")
+    again = write(engine, run, tmp_path)
+    assert again.read_bytes() == first
+    charges = openpyxl.load_workbook(again)["Charges"]
+    assert [cell.value for cell in charges[5]][2:4] == ["0007", "Ada Before"]
+
+    erase(engine, "p1", "dpo", "asked", SEPTEMBER)
+    charges = openpyxl.load_workbook(write(engine, run, tmp_path))["Charges"]
+    assert [cell.value for cell in charges[5]][2:4] == [None, "erased person"]
+    assert billing.verify(engine) == []
+
+
+def rename(engine: Engine, name: str) -> None:
+    with store.writing(engine) as connection:
+        connection.execute(sa.text("UPDATE person SET name = :name WHERE id = 1"), {"name": name})
+
+
+def test_a_run_of_a_version_that_kept_no_names_shows_those_of_today(engine: Engine, tmp_path: Path) -> None:
+    organize(engine)
+    billed_hours(engine, ["2026-09-07"])
+    close_period(engine, "2026-09", SEPTEMBER)
+    with store.writing(engine) as connection:
+        connection.execute(sa.text("DELETE FROM billed_name"))
+    rename(engine, "Ada Today")
+    charges = openpyxl.load_workbook(write(engine, "2026-09/1", tmp_path))["Charges"]
+    assert [cell.value for cell in charges[5]][2:4] == ["0007", "Ada Today"]
 
 
 def test_a_mapping_that_is_none_is_refused_before_names_are_shown(engine: Engine, tmp_path: Path) -> None:

@@ -88,7 +88,7 @@ def test_a_person_is_forgotten_and_the_closed_bill_still_stands(both_engines: En
 
     assert told.code == "erased-1"
     assert told.lines() == [
-        "sessions: 1 gone", "segments: 4 gone", "project entries: 1 gone",
+        "sessions: 1 gone", "segments: 4 gone", "project entries: 1 gone", "names in closed bills: 1 gone",
         "what closed bills stand on is kept, under erased-1",
     ]  # fmt: skip
     assert rows(billed, "SELECT code, name, email, employee_number FROM person WHERE id = 1") == [
@@ -131,7 +131,13 @@ def test_the_audit_says_that_somebody_was_erased_and_not_who(billed: Engine) -> 
     action = rows(billed, "SELECT actor, action, subject, detail FROM audit_event ORDER BY id")[-1]
     assert action[:3] == ("dpo", "erase", "a person")
     detail = json.loads(action[3]) if isinstance(action[3], str) else action[3]
-    assert detail == {"reason": "asked on 1 November", "sessions": 1, "segments": 4, "project_entries": 1}
+    assert detail == {
+        "reason": "asked on 1 November",
+        "sessions": 1,
+        "segments": 4,
+        "names_in_closed_bills": 1,
+        "project_entries": 1,
+    }
 
 
 def test_nothing_names_an_erased_person_any_more(engine: Engine) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from warehouse.ledger.audit import Event, head, record_event, record_events, serialize
 from warehouse.ledger.budgets import Spent, spent
 from warehouse.ledger.capped import lines_like
-from warehouse.ledger.disclosure import named_people, pseudonymous_people
+from warehouse.ledger.disclosure import keep_names, named_at_close, named_people, pseudonymous_people
 from warehouse.ledger.entered import entered_fields, entered_since
 from warehouse.ledger.late import exceptions_of, late
 from warehouse.ledger.lines import (
@@ -96,6 +96,7 @@ __all__ = [
     "exceptions_of_kinds",
     "find_run",
     "head",
+    "keep_names",
     "late",
     "line_id",
     "lines_in",
@@ -105,6 +106,7 @@ __all__ = [
     "managed_projects",
     "manager_accounts",
     "move",
+    "named_at_close",
     "named_people",
     "new_number",
     "originals_of",

@@ -165,8 +165,10 @@ def _evidence(connection: Connection, who: _Who, now_ms: int) -> dict[str, int]:
 
 
 def _records(connection: Connection, who: _Who) -> dict[str, int]:
-    """Take away what is kept about the person beside evidence."""
-    found = {}
+    """Take away what is kept about the person beside evidence; the names in closed bills are in no chain."""
+    kept = schema.billed_name
+    named = connection.execute(sa.delete(kept).where(kept.c.person_id == who.id)).rowcount
+    found = {"names_in_closed_bills": named}
     for table in (schema.directory_entry, schema.membership):
         mine = sa.delete(table).where(table.c.person_id == who.id)
         found[table.name] = connection.execute(mine).rowcount

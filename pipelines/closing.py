@@ -6,7 +6,7 @@ import polars as pl
 from sqlalchemy import Connection, Engine
 
 from pipelines import budgets, drafting, rating, settling, signing_off
-from pipelines.acting import Actor, acting, require_reason, require_status
+from pipelines.acting import Actor, acting, find_actor, require_reason, require_status
 from pipelines.reviewing import under_same_cap
 from warehouse import evidence, frames, ledger
 from warehouse.errors import Problem
@@ -39,16 +39,8 @@ def approve(engine: Engine, run: str, actor: str, now_ms: int) -> None:
     with acting(engine, run, actor) as (connection, found, who):
         who.require_staff(f"approve run {run}")
         require_status(found, OPEN, "only a draft can be approved")
-        drafting.refuse_overtaken(connection, found.previous_digest, f"run {run}")
-        lines = ledger.lines_of(engine, run)
-        rules = separation(connection)
-        _refuse_involved(connection, engine, found, lines, who, rules)
-        _refuse_marked(connection, found)
         budgets.note(connection, found)
-        settling.refuse_open(connection, found)
-        signing_off.refuse_unsigned(connection, found, now_ms)
-        _refuse_split_caps(found, lines)
-        check_lines(found, lines, ledger.shares_of(engine, run))
+        lines, rules = _approvable(connection, engine, found, who, now_ms)
         ledger.move(connection, found, "approved", approved_by=actor, approved_ms=now_ms)
         detail = {
             "amount_minor": billed_amounts(lines),
@@ -56,6 +48,40 @@ def approve(engine: Engine, run: str, actor: str, now_ms: int) -> None:
             "unsigned": sorted(signing_off.waiting(connection, found)),
         }
         ledger.record_event(connection, actor, "billing approve", run, detail, now_ms)
+
+
+def kept_from_approving(engine: Engine, run: str, actor: str, now_ms: int) -> str | None:
+    """Say in words what would keep an account from approving a run now; None: nothing. Changes nothing.
+
+    Raises
+    ------
+    Problem
+        There is no such run.
+    """
+    with engine.connect() as connection:
+        found, who = ledger.find_run(connection, run), find_actor(connection, actor)
+        try:
+            who.require_staff(f"approve run {run}")
+            require_status(found, OPEN, "only a draft can be approved")
+            _approvable(connection, engine, found, who, now_ms)
+        except Problem as problem:
+            return str(problem)
+    return None
+
+
+def _approvable(
+    connection: Connection, engine: Engine, run: Run, who: Actor, now_ms: int
+) -> tuple[pl.DataFrame, frozenset[str]]:
+    """Return the lines of a draft, and the separation of duties; refuse one that cannot be approved so."""
+    drafting.refuse_overtaken(connection, run.previous_digest, f"run {run.number}")
+    lines, rules = ledger.lines_of(engine, run.number), separation(connection)
+    _refuse_involved(connection, engine, run, lines, who, rules)
+    _refuse_marked(connection, run)
+    settling.refuse_open(connection, run)
+    signing_off.refuse_unsigned(connection, run, now_ms)
+    _refuse_split_caps(run, lines)
+    check_lines(run, lines, ledger.shares_of(engine, run.number))
+    return lines, rules
 
 
 def separation(connection: Connection) -> frozenset[str]:
@@ -194,7 +220,6 @@ def close(engine: Engine, run: str, actor: str, now_ms: int) -> None:
         ledger.move(connection, found, "closed", closed_by=actor, closed_ms=now_ms, **sealing)
         digest = ledger.seal(connection, ledger.find_run(connection, run))
         ledger.replace_run(connection, found.id, {"digest": digest})
-        ledger.keep_names(connection, found.id)
         ledger.record_event(connection, actor, "billing close", run, {"digest": digest}, now_ms)
 
 

@@ -899,17 +899,17 @@ export_batch = Table(  # one row per run and target that was exported; the same 
     _text("void_reason", null=True),
 )
 
-billed_name = (
-    Table(  # one row per closed run and person on its lines: the name then, until erased
-        "billed_name",
-        metadata,
-        _id(),
-        _ref("billing_run"),
-        _ref("person", index=True),
-        _text("name"),
-        _text("employee_number", null=True),
-        UniqueConstraint("billing_run_id", "person_id"),
-    )
+billed_name = Table(  # one row per closed run and person on its lines: the name then, until erased
+    "billed_name",
+    metadata,
+    _id(),
+    _ref("billing_run"),
+    _ref("person", index=True),
+    _text("name", null=True),
+    _text("employee_number", null=True),
+    _text("salt", null=True),
+    _text("digest"),  # of the salted name; it stays when the name is erased
+    UniqueConstraint("billing_run_id", "person_id"),
 )
 
 billing_exception = Table(  # one row per thing about a run that someone has to look at

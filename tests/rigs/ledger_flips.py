@@ -21,7 +21,7 @@ from warehouse.ledger.batches import Batch, add_batch, void_batch
 
 SEPTEMBER, OCTOBER = ms("2026-10-02 12:00"), ms("2026-11-02 12:00")
 
-NO_CONTENT = {("audit_event", "id"), ("export_batch", "id")}
+NO_CONTENT = {("audit_event", "id"), ("export_batch", "id"), ("billed_name", "id")}
 """Numbers that say nothing: rows are found by another column."""
 
 
@@ -86,6 +86,8 @@ _RUN_OF = {
                         " JOIN billing_run r ON r.id = s.billing_run_id",
     "billing_exception": "SELECT e.id, r.number, NULL FROM billing_exception e"
                          " JOIN billing_run r ON r.id = e.billing_run_id",
+    "billed_name": "SELECT n.id, r.number, NULL FROM billed_name n"
+                   " JOIN billing_run r ON r.id = n.billing_run_id",
     "export_batch": "SELECT b.id, r.number, NULL FROM export_batch b"
                     " JOIN billing_run r ON r.id = b.billing_run_id",
 }  # fmt: skip
@@ -96,6 +98,7 @@ _WORDS = {
     "project_sign_off": "signature",
     "billing_exception": "an exception of kind",
     "export_batch": "export batch",
+    "billed_name": "name",
 }
 TABLES = (*_RUN_OF, "audit_event", "rate", "conversion_rate")
 

@@ -111,6 +111,28 @@ def test_a_person_is_forgotten_and_the_closed_bill_still_stands(both_engines: En
     assert ledger.verify(billed) == []
 
 
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        (
+            "UPDATE billed_name SET name = 'Eve' WHERE person_id = 1",
+            "the name of person 1 is not what it was",
+        ),
+        (
+            "UPDATE billed_name SET name = NULL, employee_number = NULL, salt = NULL WHERE person_id = 1",
+            "the name of person 1 is not what it was",
+        ),
+        ("DELETE FROM billed_name WHERE person_id = 1", "its list of names is not what it was"),
+    ],
+)
+def test_a_name_that_was_changed_or_taken_away_without_an_erasure_is_found(
+    billed: Engine, change: str, found: str
+) -> None:
+    with store.writing(billed) as connection:
+        connection.execute(sa.text(change))
+    assert ledger.verify(billed) == [f"run 2026-09/1: {found} when the run was closed"]
+
+
 def test_the_next_bill_is_made_without_the_erased_person(billed: Engine) -> None:
     erase(billed, "p1", "dpo", "asked", NOW)
     run = billing.draft(billed, "2026-10", "generic", "pat", NOW)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from warehouse.ledger.audit import Event, head, record_event, record_events, serialize
 from warehouse.ledger.budgets import Spent, spent
 from warehouse.ledger.capped import lines_like
-from warehouse.ledger.disclosure import keep_names, named_at_close, named_people, pseudonymous_people
+from warehouse.ledger.disclosure import named_people, pseudonymous_people
 from warehouse.ledger.entered import entered_fields, entered_since
 from warehouse.ledger.late import exceptions_of, late
 from warehouse.ledger.lines import (
@@ -24,6 +24,7 @@ from warehouse.ledger.lines import (
     write_lines,
 )
 from warehouse.ledger.links import seal
+from warehouse.ledger.names import forget_name, named_at_close
 from warehouse.ledger.parties import (
     Party,
     billing_staff,
@@ -35,7 +36,14 @@ from warehouse.ledger.parties import (
     set_billing_staff,
 )
 from warehouse.ledger.reading import entries_behind, originals_of, review_rows, sessions_of
-from warehouse.ledger.releases import Release, add_release, pending_releases, release_of, reversed_by
+from warehouse.ledger.releases import (
+    Release,
+    add_release,
+    let_go,
+    pending_releases,
+    release_of,
+    reversed_by,
+)
 from warehouse.ledger.reviews import Review, add_reviews, line_id, lines_in, reviews_of
 from warehouse.ledger.runs import (
     OPEN,
@@ -95,9 +103,10 @@ __all__ = [
     "exceptions_of",
     "exceptions_of_kinds",
     "find_run",
+    "forget_name",
     "head",
-    "keep_names",
     "late",
+    "let_go",
     "line_id",
     "lines_in",
     "lines_like",

@@ -69,3 +69,16 @@ def reversed_by(connection: Connection, line_id: int) -> str | None:
         )
     )
     return connection.scalar(query)
+
+
+def let_go(connection: Connection, run_id: int) -> frozenset[int]:
+    """Return the numbers of a run's lines that are released, or that a closed run has reversed."""
+    numbers = sa.select(_line.c.line_number).where(_line.c.billing_run_id == run_id)
+    released = numbers.join(_release, _release.c.charge_line_id == _line.c.id)
+    later = _line.alias()
+    reversed_ = (
+        numbers.join(later, later.c.original_line_id == _line.c.id)
+        .join(_run, _run.c.id == later.c.billing_run_id)
+        .where((later.c.kind == "reversal") & (_run.c.status == "closed"))
+    )
+    return frozenset(connection.scalars(released.union(reversed_)))

@@ -1,4 +1,4 @@
-"""What else a closed run rests on, sealed in its totals: rates, conversion rates, exceptions, signatures.
+"""What else a closed run rests on, sealed in its totals: rates, conversions, exceptions, signatures, names.
 
 The totals are in the run's header, and the header is in the chain. So a seal cannot be changed together with
 what it seals, and the row that was changed can still be named.
@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 
 from warehouse.ledger import chain
 from warehouse.ledger.links import Read, chained, within
+from warehouse.ledger.names import broken_names, keep_names
 from warehouse.ledger.runs import Run
 
 RATE = pl.Schema(
@@ -74,15 +75,19 @@ _NAMED = {
 def sealing(connection: Connection, run: Run) -> dict[str, Any]:
     """Return the columns of `billing_run` that seal a run: `move` writes them with the close.
 
+    It also keeps the names of the run's people, see `names`.
+
     Returns
     -------
     dict
         chain_version, and totals with `sealed`: for rates, conversion_rates, sign_offs by id, and for
-        exceptions by kind, the SHA-256 of what they are; rate_ends: their last days, by id.
+        exceptions by kind, the SHA-256 of what they are; rate_ends: their last days, by id; names: the seal
+        of the names.
     """
     read = within(connection)
     sealed: dict[str, Any] = {kind: dict(_digests(read, kind, run.id)) for kind in _SELECT}
     sealed["rate_ends"] = _ends(read, run.id)
+    sealed["names"] = keep_names(connection, run)
     return {"chain_version": chain.VERSION, "totals": {**run.totals, "sealed": sealed}}
 
 
@@ -106,6 +111,7 @@ def broken_seals(read: Read, run: Run, ended: Mapping[str, str | None]) -> Itera
     for name, day in _ends(read, run.id).items():
         if day != ends.get(name):
             yield f"run {run.number}: rate version {name} was ended, and no audited event says so"
+    yield from broken_names(read, run)
 
 
 def _ends(read: Read, run_id: int) -> dict[str, str | None]:

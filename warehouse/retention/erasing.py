@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine
 
 from warehouse import schema, store
 from warehouse.errors import Problem
-from warehouse.ledger import record_event, serialize
+from warehouse.ledger import forget_name, record_event, serialize
 from warehouse.retention.blanking import ERASED, blank
 from warehouse.retention.removing import is_billed, remove_sessions
 
@@ -165,10 +165,8 @@ def _evidence(connection: Connection, who: _Who, now_ms: int) -> dict[str, int]:
 
 
 def _records(connection: Connection, who: _Who) -> dict[str, int]:
-    """Take away what is kept about the person beside evidence; the names in closed bills are in no chain."""
-    kept = schema.billed_name
-    named = connection.execute(sa.delete(kept).where(kept.c.person_id == who.id)).rowcount
-    found = {"names_in_closed_bills": named}
+    """Take away what is kept about the person beside evidence."""
+    found = {"names_in_closed_bills": forget_name(connection, who.id)}
     for table in (schema.directory_entry, schema.membership):
         mine = sa.delete(table).where(table.c.person_id == who.id)
         found[table.name] = connection.execute(mine).rowcount

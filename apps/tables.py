@@ -40,6 +40,8 @@ def table(frame: pl.DataFrame, headings: Mapping[str, str], *, rows: int = 15, z
     worded = _rest(shown.columns, [*narrow, *several])
     drawn = drawn.tab_style(style.css("min-width: 10em; overflow-wrap: anywhere"), loc.body(worded))
     drawn = drawn.tab_style(style.css("white-space: normal; min-width: 8em"), loc.body(several))
+    if frame.is_empty():
+        drawn = drawn.tab_source_note("Nothing to list.")
     if frame.height > rows:
         drawn = drawn.tab_source_note(_left_out(frame.height - rows))
     return _with_style(drawn)

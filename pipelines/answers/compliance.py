@@ -302,9 +302,10 @@ def _without_right(consumed: Consumed) -> pl.DataFrame:
 
 def _claim_positions(positions: pl.DataFrame) -> str:
     short, spare = (positions.filter(pl.col(name) > 0) for name in ("shortfall", "surplus"))
+    are_short = f"{short.height:,} are" if short.height > 1 else "1 is" if short.height else "none is"
     words = (
-        f"Of {count(positions.height, 'position')} **{short.height:,} {'is' if short.height == 1 else 'are'} "
-        f"short** and {spare.height:,} {'has' if spare.height == 1 else 'have'} a surplus."
+        f"Of {count(positions.height, 'position')} **{are_short} short** and {spare.height:,} "
+        f"{'has' if spare.height == 1 else 'have'} a surplus."
     )
     if short.height:
         words += f" To buy what is missing costs {_sum(short)}."

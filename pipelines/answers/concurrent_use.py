@@ -172,6 +172,8 @@ def _claim_idle(row: dict[str, object], step: str, by_minute: pl.DataFrame) -> s
         return words
     above = by_minute.filter(pl.sum_horizontal(STATES) > pl.col("owned")).height
     working = by_minute.filter(pl.col("active") + pl.col("pause") > pl.col("owned")).height
+    if not above:
+        return f"{words} Never were more open than are owned."
     return (
         f"{words} More were open than are owned in {count(above, step, MANY[step])}, and more at work in "
         f"{working:,}."

@@ -64,10 +64,23 @@ class Guard:
         Less busy time than this, though some, is under-used.
     minimum_coverage
         Share of the holder's host-workdays that must have been observed, 0-1.
+
+    Raises
+    ------
+    Problem
+        A negative threshold, a coverage that is no share.
     """
 
     threshold_hours: float = 0.0
     minimum_coverage: float = 0.8
+
+    def __post_init__(self) -> None:
+        if self.threshold_hours < 0:
+            raise Problem(f"a threshold of {self.threshold_hours:g} hours", "give 0 or more")
+        if not 0 <= self.minimum_coverage <= 1:
+            raise Problem(
+                f"a least coverage of {self.minimum_coverage:g}", "give a share from 0 to 1, as 0.8"
+            )
 
 
 def answer(question: Question, guard: Guard = Guard(), evidence: Evidence | None = None) -> UnusedLicenses:

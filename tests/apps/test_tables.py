@@ -83,3 +83,8 @@ def test_an_amount_below_zero_has_the_minus_sign_of_the_numbers_beside_it() -> N
         "1.00\u00a0EUR, \u22122.00\u00a0USD",
         "0",
     ]
+
+
+def test_a_table_without_rows_says_that_there_is_nothing_to_list() -> None:
+    nobody = pl.DataFrame(schema={"name": pl.String, "people": pl.Int64})
+    assert "Nothing to list." in tables.table(nobody, {"name": "Name", "people": "People"}).as_raw_html()

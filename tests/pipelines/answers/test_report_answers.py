@@ -305,6 +305,21 @@ def test_each_seat_tells_its_use_in_the_last_30_60_and_90_days_of_the_window(wee
     assert used.select(columns).rows() == [(150.0, 150.0, None)] * 2
 
 
+@pytest.mark.parametrize(
+    ("guard", "said"),
+    [
+        ((-1.0, 0.8), "a threshold of -1 hours; give 0 or more"),
+        ((1.0, 1.5), "a least coverage of 1.5; give a share from 0 to 1, as 0.8"),
+    ],
+)
+def test_a_guard_that_cannot_be_is_refused_in_the_words_of_its_parameters(
+    guard: tuple[float, float], said: str
+) -> None:
+    with pytest.raises(Problem) as problem:
+        unused_licenses.Guard(*guard)
+    assert str(problem.value) == said
+
+
 def test_without_seats_it_says_how_to_import_them(week: Engine) -> None:
     with pytest.raises(Problem) as problem:
         unused_licenses.answer(ask(week, **WINDOW, application="cad", now=NOW))

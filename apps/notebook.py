@@ -29,8 +29,13 @@ def show(*parts: str | go.Figure | GT | Tiles) -> None:
 
 def _html(table: GT) -> str:
     """Draw a table; its name on the page follows from what it shows: the same report is the same page."""
-    drawn = table.with_id(_PLACE).as_raw_html()
+    drawn = table.with_id(_PLACE).opt_css(_IN_JUPYTERLAB).as_raw_html()
     return str(drawn.replace(_PLACE, f"t{sha256(drawn.encode()).hexdigest()[:12]}"))
 
 
 _PLACE = "place-of-the-name"
+_IN_JUPYTERLAB = f"""
+#{_PLACE} table {{ table-layout: auto; }}
+#{_PLACE} tbody tr {{ background: none; }}
+"""
+"""JupyterLab makes the columns of every table equally wide, and stripes it; ours look as on the page."""

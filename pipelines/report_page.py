@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 from collections.abc import Callable
 from html import escape
@@ -19,6 +20,7 @@ PLOTLY = "application/vnd.plotly.v1+json"
 CHART_SETTINGS = {"displayModeBar": False, "responsive": True}
 TALL_PX = 600
 """From this height on a chart is printed smaller, so that it fits on the page of its heading."""
+METHOD = "## How this is computed"
 PAGE = Path(__file__).with_name("report_page.html")
 
 
@@ -39,12 +41,21 @@ def _body(notebook: NotebookNode, nonce: str) -> tuple[str, int]:
     """Render the cells' outputs; return them with the number of charts."""
     shown: NotebookNode = NotebookNode(notebook)
     charts: list[str] = []
-    shown.cells = [_readable(cell, lambda figure: _chart(figure, charts, nonce)) for cell in notebook.cells]
+    cells = _reached(notebook.cells)
+    shown.cells = [_readable(cell, lambda figure: _chart(figure, charts, nonce)) for cell in cells]
     exporter = HTMLExporter(
         template_name="basic", exclude_input=True, exclude_output_prompt=True, exclude_anchor_links=True
     )
     body, _ = exporter.from_notebook_node(shown)
     return body, len(charts)
+
+
+def _reached(cells: list[NotebookNode]) -> list[NotebookNode]:
+    """Leave out what comes after a cell that stopped, but how all is computed: headings of nothing."""
+    for number, cell in enumerate(cells, start=1):
+        if any(output.output_type == "error" for output in cell.get("outputs", [])):
+            return [*cells[:number], *(rest for rest in cells[number:] if rest.source.startswith(METHOD))]
+    return cells
 
 
 def _readable(cell: NotebookNode, draw: Callable[[dict[str, Any]], str]) -> NotebookNode:
@@ -57,7 +68,8 @@ def _readable(cell: NotebookNode, draw: Callable[[dict[str, Any]], str]) -> Note
 
 def _readable_output(output: NotebookNode, draw: Callable[[dict[str, Any]], str]) -> NotebookNode:
     if output.output_type == "error":
-        return _html(f'<p class="stopped" role="alert">{escape(_error_line(output))}</p>')
+        line = re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(_error_line(output)))
+        return _html(f'<p class="stopped" role="alert">{line}</p>')
     if PLOTLY in output.get("data", {}):
         return _html(draw(output.data[PLOTLY]))
     return output
@@ -71,7 +83,7 @@ def _html(text: str) -> NotebookNode:
 def _error_line(output: NotebookNode) -> str:
     """Give a Problem's own line; of any other error only that it happened: the notebook has it all."""
     if len(output.traceback) == 1:
-        return f"The report stops here. {output.evalue}"
+        return f"The report stops here. {output.evalue[:1].upper()}{output.evalue[1:]}."
     return "The report stops here because of an error in it. The notebook beside this page holds the details."
 
 

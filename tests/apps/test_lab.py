@@ -2,17 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import re
-import shutil
-import socket
-import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import nbformat
 import polars as pl
@@ -20,7 +12,7 @@ import pytest
 import small_warehouse
 import sqlalchemy as sa
 from IPython.core.interactiveshell import InteractiveShell
-from playwright.sync_api import Page, sync_playwright
+from running_lab import SHOTS, errors, opened, run_all, served
 
 from apps.lab import serving, sql
 from apps.lab.kernels import NAME, OneKernel
@@ -28,8 +20,6 @@ from pipelines.reports import NOTEBOOKS
 from warehouse import frames
 from warehouse.errors import Problem
 from warehouse.store import READ_ONLY, WarehouseProblem, append, open_warehouse, upgrade
-
-SHOTS = Path(__file__).parent.parent.parent / "test-output"
 
 
 @pytest.fixture(scope="module")
@@ -149,78 +139,12 @@ def test_without_a_warehouse_nothing_is_served(tmp_path: Path) -> None:
 # --- In a browser ------------------------------------------------------------------------------------------
 
 
-ALL_RAN = r"""
-[...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')].every(it => /\[\d+\]/.test(it.innerText))
-&& document.querySelectorAll('.jp-CodeCell').length > 3
-"""
-
-
-def free_port() -> int:
-    with socket.socket() as trial:
-        trial.bind(("127.0.0.1", 0))
-        return int(trial.getsockname()[1])
-
-
-@contextlib.contextmanager
-def served(url: str, folder: Path) -> Iterator[str]:
-    """JupyterLab through the command line; gives the address with its token."""
-    command = [sys.executable, "-m", "apps.cli", "apps", "lab", "--folder", str(folder), "--no-browser"]
-    command += ["--port", str(free_port()), "--warehouse", url]
-    own = {
-        **os.environ,
-        "JUPYTER_CONFIG_DIR": str(folder / "config"),
-        "JUPYTER_RUNTIME_DIR": str(folder / "run"),
-    }
-    said = folder / "lab.log"
-    with said.open("w") as log, subprocess.Popen(command, stdout=log, stderr=log, env=own) as lab:
-        try:
-            yield _address(lab, said)
-        finally:
-            lab.terminate()
-            lab.wait(20)
-
-
-def _address(lab: subprocess.Popen[bytes], said: Path) -> str:
-    give_up_at = time.monotonic() + 60
-    while time.monotonic() < give_up_at:
-        found = re.search(r"http://127\.0\.0\.1:\d+/\S*\?token=\w+", said.read_text())
-        if found:
-            return found[0]
-        assert lab.poll() is None, said.read_text()
-        time.sleep(0.2)
-    raise AssertionError(said.read_text())
-
-
-def run_all(page: Page, path: Path) -> Any:
-    """Press the menu's `Run All Cells`, wait, save, and read the notebook back."""
-    page.get_by_role("menuitem", name="Run", exact=True).click()
-    page.get_by_text("Run All Cells", exact=True).first.click()
-    page.wait_for_function(ALL_RAN, timeout=90_000)
-    page.keyboard.press("Control+s")
-    give_up_at = time.monotonic() + 20
-    while time.monotonic() < give_up_at:
-        cells = nbformat.read(path, as_version=4).cells
-        if all(cell.execution_count for cell in cells if cell.cell_type == "code"):
-            return cells
-        time.sleep(0.3)
-    raise AssertionError("the notebook was not saved")
-
-
 @pytest.mark.browser
 def test_an_analyst_finds_the_tile_and_runs_notebooks_as_they_are(url: str, tmp_path: Path) -> None:
-    with served(url, tmp_path) as address, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-background-networking"]
-        )
-        page = browser.new_page(viewport={"width": 1440, "height": 1000})
-        page.goto(address)
-        page.locator(".jp-RenderedMarkdown h1").first.wait_for(timeout=60_000)
-        cells = run_all(page, tmp_path / "exploring.ipynb")
-        errors = [
-            output for cell in cells for output in cell.get("outputs", []) if output.output_type == "error"
-        ]
-        assert errors == []
-        assert "cad" in str(cells[-1].outputs)
+    with served(url, tmp_path) as address, opened(address) as page:
+        notebook = run_all(page, tmp_path / "exploring.ipynb")
+        assert errors(notebook) == []
+        assert "cad" in str(notebook.cells[-1].outputs)
         SHOTS.mkdir(exist_ok=True)
         page.screenshot(path=SHOTS / "lab-exploring.png")
         page.keyboard.press("Control+Shift+l")
@@ -228,4 +152,3 @@ def test_an_analyst_finds_the_tile_and_runs_notebooks_as_they_are(url: str, tmp_
         tile.wait_for(timeout=30_000)
         assert page.get_by_text("Jupyter news").count() == 0
         page.screenshot(path=SHOTS / "lab-launcher.png")
-        browser.close()

@@ -224,7 +224,9 @@ def test_a_period_without_data_is_one_line_and_keeps_its_evidence(tmp_path: Path
     assert str(failed.value) == f"Report utilization stopped: {why}; what it had made is in {folder}"
     assert sorted(path.name for path in folder.iterdir()) == ["utilization.html", "utilization.ipynb"]
     page = (folder / "utilization.html").read_text(encoding="utf-8")
-    assert f"The report stops here. {why}" in page
+    assert f"The report stops here. {why}." in page
+    assert "How this is computed" in page
+    assert "All figures by application" not in page, "a heading of nothing"
     assert "Traceback" not in page
     (row,) = rows(warehouse_url)
     assert (row["status"], json.loads(row["results"])) == ("failed", {"error": str(failed.value)})

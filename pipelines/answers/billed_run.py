@@ -18,8 +18,6 @@ from warehouse.money import format_minor, hours, hours_and_minutes
 ADJUSTING = ("reversal", "replacement")
 """Kinds of lines that correct an earlier period; the others are of the period itself."""
 
-PREPARE = "prepare one with `process-meter billing draft --period 2026-10`"
-
 
 def find(engine: Engine, period: str) -> dict[str, Any]:
     """Return the row of `frames.runs` that a report is about.
@@ -37,13 +35,23 @@ def find(engine: Engine, period: str) -> dict[str, Any]:
     """
     found = frames.runs(engine).filter(pl.col("status") != "void").collect()
     if found.is_empty():
-        raise Problem("There is no billing run yet", PREPARE)
+        raise Problem("There is no billing run yet", _how_to_prepare(engine, period))
     if period:
         found = found.filter(pl.col("period") == period)
         if found.is_empty():
-            raise Problem(f"There is no billing run of period {period!r}", PREPARE)
+            raise Problem(f"There is no billing run of period {period!r}", _how_to_prepare(engine, period))
     closed = found.filter(pl.col("status") == "closed")
     return (closed if closed.height and not period else found).row(-1, named=True)
+
+
+def _how_to_prepare(engine: Engine, period: str) -> str:
+    known = frames.periods(engine).collect()["period"].to_list()
+    draft = "prepare one with `process-meter billing draft --period"
+    if period in known:
+        return f"{draft} {period}`"
+    if known:
+        return f"{draft} PERIOD`; the calendar has {known[0]} to {known[-1]}"
+    return f"import the fiscal periods with `process-meter calendar import FILE`, then {draft} PERIOD`"
 
 
 def with_names(engine: Engine, lines: pl.DataFrame) -> pl.DataFrame:

@@ -169,7 +169,7 @@ def newest_period(engine: Engine, now: datetime) -> str:
     today: date = now.astimezone(zone).date()
     begun = frames.periods(engine).filter(pl.col("starts_on") <= today).collect()
     if begun.is_empty():
-        raise Problem("no fiscal period has begun", "import some: `process-meter calendar import FILE`")
+        raise Problem("No fiscal period has begun", "import some: `process-meter calendar import FILE`")
     return str(begun["period"][-1])
 
 

@@ -134,7 +134,7 @@ def answer(
 
 def _nothing_to_judge(question: Question) -> Problem:
     return Problem(
-        f"no session from {question.first_day} to {question.end_day} tells whether it was used: a license "
+        f"No session from {question.first_day} to {question.end_day} tells whether it was used: a license "
         "server's log says only who had a license",
         "enroll agents, which see input and focus: `process-meter manager token new`",
     )

@@ -126,7 +126,7 @@ def test_rows_have_the_deadline_of_their_period(october: Engine) -> None:
 def test_without_a_name_the_newest_period_that_has_begun_is_meant(october: Engine) -> None:
     assert answer(october, None, ms("2026-10-31 22:59")).period == "2026-10"
     assert answer(october, None, ms("2026-10-31 23:00")).period == "2026-11"
-    with pytest.raises(Problem, match="no fiscal period has begun"):
+    with pytest.raises(Problem, match="No fiscal period has begun"):
         answer(october, None, ms("2026-07-01 00:00"))
     with pytest.raises(Problem, match="there is no fiscal period 'May'"):
         answer(october, "May", NOW)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import polars as pl
@@ -11,8 +12,9 @@ from sqlalchemy import Engine
 from apps import page
 from apps.page import Column
 from pipelines.answers import billing_reconciliation
+from pipelines.answers.run_acts import MOST_NAMED, Acts
 from pipelines.answers.run_review import RunReview
-from pipelines.answers.wording import count
+from pipelines.answers.wording import count, listing
 from warehouse.errors import Problem
 from warehouse.money import HOUR_MS, format_minor
 
@@ -69,9 +71,9 @@ STRETCHES = [
 ]
 
 
-def screen(found: RunReview) -> Markup:
+def screen(found: RunReview, can: Acts) -> Markup:
     """Return where the run stands and what keeps it from going on."""
-    return _figures(found) + _stands(found.facts) + _waits(found)
+    return _figures(found) + _stands(found.facts) + _waits(can)
 
 
 def _figures(found: RunReview) -> Markup:
@@ -120,30 +122,44 @@ def _stands(facts: dict[str, Any]) -> Markup:
     )
 
 
-def _waits(found: RunReview) -> Markup:
+def _waits(can: Acts) -> Markup:
     """Return in words what has to happen before the run can be approved."""
-    facts = found.facts
-    if facts["status"] not in ("draft", "review"):
+    if not can.waits:
         return Markup("")
-    waits = [
-        f"{count:,} {kind.replace('_', ' ')}: settle or waive with a reason"
-        for kind, count in facts["blocking"].items()
-    ]
-    waits += [f"{len(facts[name]):,} lines {what}" for name, what in WAITING if facts[name]]
-    unsigned = found.projects.filter(pl.col("state").is_in(["unsigned", "changed", "withdrawn"]))
-    waits += (
-        [f"projects without a sign-off: {', '.join(unsigned['project'].head(8))}"] if unsigned.height else []
-    )
-    if not waits:
-        return page.words("Nothing keeps this run from being approved by somebody who did not prepare it.")
-    items = Markup("").join(Markup("<li>{}</li>").format(wait) for wait in waits)
+    items = Markup("").join(Markup("<li>{}</li>").format(wait) for wait in can.waits)
     return page.section("Before it can be approved", [Markup("<ul>{}</ul>").format(items)])
 
 
-WAITING = (
-    ("disputed_lines", "in dispute: accept, hold, write off or transfer them"),
-    ("transferred_lines", "transferred: draft the period again"),
-)
+def why_not(can: Acts) -> Markup:
+    """Return why some acts are not there, and who can do them."""
+    return page.basis(" ".join(can.said)) if can.said else Markup("")
+
+
+def went(done: str, marked: list[int], caps: Collection[int]) -> str:
+    """Say which lines an act of review has taken: those under one cap go together; none: nothing.
+
+    Parameters
+    ----------
+    done
+        What was done to them: Held.
+    marked
+        Numbers of the lines.
+    caps
+        Numbers of those that bring others down to a cap.
+    """
+    usage = [line for line in marked if line not in caps]
+    cap = [line for line in marked if line in caps]
+    told = [_numbered("line", usage)] if usage else []
+    told += [f"the cap's {_numbered('line', cap)}"] if cap else []
+    along = ": what is under one cap is billed together or not at all" if len(marked) > 1 else ""
+    return f"{done} {' and '.join(told)}{along}." if told else ""
+
+
+def _numbered(noun: str, numbers: list[int]) -> str:
+    """Name lines: line 3; lines 3, 5 and 7; lines 1, 2, 3, 4, 5, 6, 7, 8 and 12 more."""
+    named = [str(number) for number in numbers[:MOST_NAMED]]
+    named += [f"{len(numbers) - MOST_NAMED:,} more"] if len(numbers) > MOST_NAMED else []
+    return f"{noun if len(numbers) == 1 else noun + 's'} {listing(named)}"
 
 
 def completeness(told: dict[str, Any]) -> Markup:

@@ -93,3 +93,13 @@ def row(*widgets: ipywidgets.Widget) -> ipywidgets.Box:
     box = ipywidgets.Box(widgets)
     box.add_class("acts")
     return box
+
+
+def show(widget: ipywidgets.Widget, *, is_shown: bool) -> None:
+    """Show a widget, or hide it where there is nothing to do with it."""
+    widget.layout.display = "" if is_shown else "none"
+
+
+def is_shown(widget: ipywidgets.Widget) -> bool:
+    """Whether a widget is shown."""
+    return bool(widget.layout.display != "none")

@@ -139,7 +139,11 @@ def own_lines(found: MyTime) -> Markup:
         )
     rows = found.lines.with_columns(pl.col("review").fill_null(""))
     open_ones = int(found.lines["is_open"].sum())
-    words = f"{open_ones:,} of {rows.height:,} can still be disputed: their run is in draft or review."
+    still = (
+        f"{open_ones:,} of {count(rows.height, 'line')} can still be disputed: the run is in draft or review."
+    )
+    over = "Their runs are approved or closed: what is wrong with one has to be told to billing."
+    words = still if open_ones else over
     return page.section("Your lines in billing", [page.table(rows, LINES, cards=True), page.words(words)])
 
 
@@ -263,7 +267,8 @@ class Desk:
             ]
             told = corrections.correct(self.engine, made, self.account, self.now_ms())
             self.fill()
-            return f"{told.new:,} entries now say {codes.project}." if told.new else forms.SAME
+            entries = count(told.new, "entry", "entries")
+            return f"Set {entries} to {codes.project}." if told.new else forms.SAME
 
         forms.told(self.said, done)
 

@@ -131,7 +131,7 @@ def require_reason(reason: str, act: str) -> str:
         There is none, or none that can be shown.
     """
     if not reason.strip():
-        raise Problem(f"{act} needs a reason", "give one with --reason TEXT")
+        raise Problem(f"{act} needs a reason", "say why in a few words")
     return readable(reason)
 
 

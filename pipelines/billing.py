@@ -11,7 +11,17 @@ from sqlalchemy import Engine
 
 from pipelines import drafting, recomputing
 from pipelines.acting import change_staff, staff
-from pipelines.closing import approve, billed, billed_amounts, check_lines, close, release, separation, void
+from pipelines.closing import (
+    approve,
+    billed,
+    billed_amounts,
+    check_lines,
+    close,
+    kept_from_approving,
+    release,
+    separation,
+    void,
+)
 from pipelines.collecting import collecting
 from pipelines.exporting import find_target
 from pipelines.reviewing import REVIEW_ACTIONS, review, transfer
@@ -33,6 +43,7 @@ __all__ = [
     "collecting",
     "draft",
     "exceptions",
+    "kept_from_approving",
     "refuse_stranger",
     "release",
     "review",

@@ -20,8 +20,8 @@ from warehouse.errors import Problem
 from warehouse.money import HOUR_MS, format_minor, format_rate
 
 LINE_COLUMNS = (
-    "line", "day", "person", "application", "project", "project_name", "phase", "task", "quantity", "rate",
-    "amount", "currency", "review", "note",
+    "line", "kind", "day", "person", "application", "project", "project_name", "phase", "task", "quantity",
+    "rate", "amount", "currency", "review", "note",
 )  # fmt: skip
 
 

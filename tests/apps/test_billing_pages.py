@@ -30,6 +30,7 @@ SERVE = (
     "import sys; from apps.serve import serve; serve(sys.argv[1], 0, ready=lambda at: print(at, flush=True))"
 )
 PATIENCE_MS = 30_000
+EXPLAIN = "Where it comes from"
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +125,7 @@ def choose_a_project(page: Page) -> None:
     row.get_by_label("Phase").select_option("01 Design")
     fill(row, Reason="was the design")
     page.get_by_role("button", name="Set project").click()
-    says(page, "1 entries now say B.")
+    says(page, "Set 1 entry to B.")
     kept(page, "my-time")
 
 
@@ -137,32 +138,41 @@ def dispute(page: Page, run: str) -> None:
     kept(page, "my-time")
 
 
+def offers(page: Page, *buttons: str) -> None:
+    """What is done by a run's state is offered, and nothing else."""
+    expect(page.locator(".acts button:visible")).to_have_text(list(buttons), timeout=PATIENCE_MS)
+
+
 def waive(page: Page, run: str) -> None:
     """On the phone what blocks the run is waived."""
+    offers(page, "Draft again", "Workbook", "Make void", "Settle", "Waive", "Sign off", "Do it", EXPLAIN)
     fill(row_of(page, "Waive"), Reason="agreed")
     page.get_by_role("button", name="Waive").click()
-    says(page, f"1 exceptions of {run} are waived.")
+    says(page, f"Waived 1 exception of {run}.")
     kept(page, "billing")
 
 
 def settle_and_sign(page: Page, line: str) -> None:
     """At the desk the disputed line is looked into and accepted, and the project signed for its manager."""
     fill(row_of(page, "Do it"), Line=line, Reason="it was on A")
-    page.get_by_role("button", name="Where it comes from").click()
+    page.get_by_role("button", name=EXPLAIN).click()
     page.get_by_role("heading", name=f"Line {line}: where it comes from").wait_for()
     page.get_by_role("button", name="Do it").click()
-    says(page, "Done.")
+    says(page, f"Accepted line {line}.")
     row_of(page, "Sign off").get_by_label("Project").select_option("A")
     fill(row_of(page, "Sign off"), Reason="the manager is away")
     page.get_by_role("button", name="Sign off", exact=True).click()
-    says(page, "The project is signed off.")
+    says(page, "Project A is signed off.")
 
 
 def close(page: Page, run: str, book: Path) -> None:
     """At the desk the run is approved, closed, and its workbook taken away."""
-    for button, words in (("Approve", "is approved."), ("Close for good", "is closed.")):
-        page.get_by_role("button", name=button).click()
-        says(page, f"{run} {words}")
+    page.get_by_role("button", name="Approve").click()
+    says(page, f"{run} is approved.")
+    offers(page, "Close for good", "Workbook", "Make void", EXPLAIN)
+    page.get_by_role("button", name="Close for good").click()
+    says(page, f"{run} is closed.")
+    offers(page, "Workbook", "Import file", EXPLAIN)
     page.get_by_role("button", name="Workbook").click()
     says(page, "The file is ready below.")
     with page.expect_download() as download:

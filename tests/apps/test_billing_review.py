@@ -10,8 +10,9 @@ import sqlalchemy as sa
 from billing_warehouse import billed_hours, hour, ms, on, organize, use
 from sqlalchemy import Engine
 
-from apps import billing_review
+from apps import billing_review, forms
 from apps.billing_review import Desk
+from apps.billing_sections import went
 from pipelines import billing
 from pipelines.answers import run_review
 
@@ -58,6 +59,22 @@ def press(desk: Desk, words: str) -> str:
     return str(desk.said.value)
 
 
+def offered(desk: Desk) -> list[str]:
+    """What can be pressed, in order."""
+    return [
+        child.description
+        for row in desk.widgets()
+        if forms.is_shown(row)
+        for child in getattr(row, "children", ())
+        if hasattr(child, "click") and forms.is_shown(child)
+    ]
+
+
+OF_A_DRAFT = [
+    "Draft again", "Workbook", "Make void", "Settle", "Waive", "Sign off", "Do it", "Where it comes from",
+]  # fmt: skip
+
+
 def test_it_opens_with_the_run_that_waits_and_says_for_what(drafted: Engine) -> None:
     desk = looks(drafted, "ann")
 
@@ -74,55 +91,195 @@ def test_it_opens_with_the_run_that_waits_and_says_for_what(drafted: Engine) -> 
     assert "Of 4.0 hours of run time in period 2026-09" in desk.parts["tie_out"].value
 
 
-def test_a_run_goes_from_its_exceptions_to_its_close(drafted: Engine) -> None:
+def test_a_run_goes_from_its_exceptions_to_its_close_and_offers_what_can_be_done(drafted: Engine) -> None:
     desk = looks(drafted, "ann")
     desk.why_kind.value, desk.why_project.value = "agreed", "for the manager, who is away"
 
-    assert "1 exceptions of 2026-09/1 are waived." in press(desk, "Waive")
-    assert "The project is signed off." in press(desk, "Sign off")
-    assert "Nothing keeps this run from being approved" in desk.top.value
+    assert offered(desk) == OF_A_DRAFT
+    assert (
+        "It can be approved once nothing of the list above is left, by anybody of the billing staff but pat, "
+        "who prepared it and whoever wrote its rates. It can be closed once it is approved. Its import file "
+        "can be made once it is closed." in desk.parts["why_not"].value
+    )
+    assert "Waived 1 exception of 2026-09/1." in press(desk, "Waive")
+    assert "Project A is signed off." in press(desk, "Sign off")
+    assert "Before it can be approved" not in desk.top.value
+    assert offered(desk) == [
+        "Draft again", "Approve", "Workbook", "Make void", "Take back", "Do it", "Where it comes from",
+    ]  # fmt: skip
     assert "2026-09/1 is approved." in press(desk, "Approve")
+    assert offered(desk) == ["Close for good", "Workbook", "Make void", "Where it comes from"]
+    assert "To change them, make it void and draft the period again." in desk.parts["why_not"].value
     assert "2026-09/1 is closed." in press(desk, "Close for good")
     assert desk.run.options[-1] == ("2026-09: closed", "2026-09/1")
-    desk.why_run.value = "it was wrong"
-    assert "run 2026-09/1 is closed" in press(desk, "Void")
+    assert offered(desk) == ["Workbook", "Import file", "Where it comes from"]
+    assert "It is closed for good: usage that comes late" in desk.parts["why_not"].value
     press(desk, "Workbook")
     assert 'download="2026-09-1-workbook.xlsx"' in desk.parts["files"].value
+
+
+def test_what_is_hidden_is_refused_all_the_same(drafted: Engine) -> None:
+    desk = looks(drafted, "pat")
+    desk.why_run.value = desk.why_kind.value = "it was wrong"
+
+    assert "run 2026-09/1 is draft; only an approved run can be closed" in press(desk, "Close for good")
+    assert "2026-09/1 is void." in press(desk, "Make void")
+    assert "run 2026-09/1 is void" in press(desk, "Waive")
+
+
+def test_a_void_run_bills_nothing_and_its_period_can_be_drafted_anew(drafted: Engine) -> None:
+    billing.void(drafted, "2026-09/1", "pat", "wrong calendar", SEPTEMBER)
+    desk = looks(drafted, "ann")
+    desk.run.value = "2026-09/1"
+
+    assert offered(desk) == ["Draft again", "Workbook", "Where it comes from"]
+    assert "It bills nothing. Period 2026-09 can be drafted anew." in desk.parts["why_not"].value
+    assert "2026-09/2 is drafted." in press(desk, "Draft again")
+    desk.run.value = "2026-09/1"
+    assert offered(desk) == ["Workbook", "Where it comes from"]
+
+
+def test_what_is_over_a_limit_can_only_be_waived(drafted: Engine) -> None:
+    with drafted.begin() as connection:
+        connection.execute(sa.text("UPDATE project SET not_to_exceed_minor = 1 WHERE number = 'A'"))
+    billing.draft(drafted, "2026-09", "generic", "pat", SEPTEMBER)
+    desk = looks(drafted, "ann")
+    desk.kind.value = "over_limit"
+
+    assert "<li>1 over limit: waive with a reason</li>" in desk.top.value
+    assert "Settle" not in offered(desk)
+    assert "Waive" in offered(desk)
+    desk.kind.value = "unassigned"
+    assert "Settle" in offered(desk)
+
+
+def test_drafting_again_keeps_the_target_of_the_run(drafted: Engine) -> None:
+    billing.draft(drafted, "2026-09", "quickbooks-iif", "pat", SEPTEMBER)
+    desk = looks(drafted, "ann")
+
+    press(desk, "Draft again")
+    assert billing.show(drafted, "2026-09/1")["target"] == "quickbooks-iif"
+    desk.target.value = "generic"
+    press(desk, "Draft again")
+    assert billing.show(drafted, "2026-09/1")["target"] == "generic"
 
 
 def test_an_act_without_a_reason_is_refused_in_words(drafted: Engine) -> None:
     desk = looks(drafted, "ann")
 
-    assert "needs a reason; give one" in press(desk, "Waive")
+    assert "needs a reason; say why in a few words" in press(desk, "Waive")
     assert 'class="late"' in desk.said.value
     assert billing.show(drafted, "2026-09/1")["blocking"] == {"unassigned": 1}
 
 
-def test_who_prepared_a_run_cannot_approve_it_here_either(drafted: Engine) -> None:
-    billing.waive(drafted, "2026-09/1", "ann", "agreed", SEPTEMBER, kind="unassigned")
-    billing.sign(drafted, "2026-09/1", "A", "user1", "", SEPTEMBER)
+def ready(engine: Engine) -> None:
+    """Leave nothing that keeps the run from being approved."""
+    billing.waive(engine, "2026-09/1", "ann", "agreed", SEPTEMBER, kind="unassigned")
+    billing.sign(engine, "2026-09/1", "A", "user1", "", SEPTEMBER)
 
-    assert "pat prepared run 2026-09/1 and cannot approve it" in press(looks(drafted, "pat"), "Approve")
+
+def test_who_prepared_a_run_cannot_approve_it_here_either(drafted: Engine) -> None:
+    ready(drafted)
+    desk = looks(drafted, "pat")
+
+    assert "Approve" not in offered(desk)
+    assert "It cannot be approved by you: pat prepared run 2026-09/1" in desk.parts["why_not"].value
+    assert "pat prepared run 2026-09/1 and cannot approve it" in press(desk, "Approve")
+
+
+def test_who_prepared_a_run_approves_it_where_the_policy_allows_that(drafted: Engine) -> None:
+    relaxed = {"default": {"idle_timeout_ms": 300_000}, "separation_of_duties": False}
+    with drafted.begin() as connection:
+        connection.execute(
+            sa.text("UPDATE policy_version SET document = :document"), {"document": json.dumps(relaxed)}
+        )
+    assert "by anybody of the billing staff, also who prepared it: the billing policy allows that." in (
+        looks(drafted, "pat").parts["why_not"].value
+    )
+    ready(drafted)
+    desk = looks(drafted, "pat")
+
+    assert "2026-09/1 is approved." in press(desk, "Approve")
+
+
+def test_projects_that_are_not_signed_hold_nothing_up_after_their_deadline(drafted: Engine) -> None:
+    billing.waive(drafted, "2026-09/1", "ann", "agreed", SEPTEMBER, kind="unassigned")
+    until = {"until": SEPTEMBER + 1}
+    with drafted.begin() as connection:
+        connection.execute(sa.text("UPDATE billing_run SET review_until_ms = :until"), until)
+    desk = looks(drafted, "ann")
+
+    assert "projects without a sign-off" not in desk.top.value
+    assert {"Approve", "Sign off"} <= set(offered(desk))
 
 
 def test_a_line_is_reviewed_once(drafted: Engine) -> None:
     desk = looks(drafted, "ann")
     desk.line.value, desk.act.value, desk.why_line.value = "2", "hold", "asked for the contract"
 
-    assert "Done." in press(desk, "Do it")
+    assert "Held line 2." in press(desk, "Do it")
     assert "That was so already: nothing changed." in press(desk, "Do it")
     assert billing.show(drafted, "2026-09/1")["held_minor"] == {"EUR": 9000}
 
 
+def test_a_held_line_of_a_closed_run_is_released_once(drafted: Engine) -> None:
+    billing.review(drafted, "2026-09/1", 2, "hold", "ann", "asked for the contract", SEPTEMBER)
+    ready(drafted)
+    billing.approve(drafted, "2026-09/1", "ann", SEPTEMBER)
+    desk = looks(drafted, "ann")
+    assert "Do it" not in offered(desk)
+
+    press(desk, "Close for good")
+    assert "Held lines can be released below, and the next draft bills them: 2." in (
+        desk.parts["why_not"].value
+    )
+    assert desk.act.options == (("Release", "release"),)
+    desk.line.value, desk.why_line.value = "2", "the contract is signed"
+    assert "Released line 2." in press(desk, "Do it")
+    assert offered(desk) == ["Workbook", "Import file", "Where it comes from"]
+    assert "Held lines" not in desk.parts["why_not"].value
+
+
+def test_lines_under_one_cap_are_named_when_they_go_along(
+    drafted: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = looks(drafted, "ann")
+    desk.line.value, desk.act.value, desk.why_line.value = "1", "hold", "asked for the contract"
+    monkeypatch.setattr("pipelines.billing.review", lambda *_: [1, 2])
+
+    assert "Held lines 1 and 2: what is under one cap is billed together or not at all." in press(
+        desk, "Do it"
+    )
+
+
+@pytest.mark.parametrize(
+    ("marked", "caps", "says"),
+    [
+        ([], set(), ""),
+        ([3], set(), "Held line 3."),
+        ([3, 44], {44}, "Held line 3 and the cap's line 44: "),
+        ([3, 5, 44], {44}, "Held lines 3 and 5 and the cap's line 44: "),
+        ([44], {44}, "Held the cap's line 44."),
+        (list(range(1, 12)), set(), "Held lines 1, 2, 3, 4, 5, 6, 7, 8 and 3 more: "),
+    ],
+)
+def test_which_lines_an_act_has_taken_is_said(marked: list[int], caps: set[int], says: str) -> None:
+    along = "what is under one cap is billed together or not at all." if says.endswith(": ") else ""
+
+    assert went("Held", marked, caps) == says + along
+
+
 def test_a_line_goes_to_another_project_and_the_draft_has_to_be_made_anew(drafted: Engine) -> None:
     desk = looks(drafted, "ann")
+    assert not forms.is_shown(desk.to)
     desk.line.value, desk.act.value, desk.why_line.value = "1", "transfer", "was theirs"
 
+    assert forms.is_shown(desk.to)
     assert "nothing says where to transfer the line" in press(desk, "Do it")
     desk.to.value = "B / 01 / X"
-    assert "Done." in press(desk, "Do it")
-    assert "<li>1 lines transferred: draft the period again</li>" in desk.top.value
-    assert "2026-09/1 is drafted." in press(desk, "Draft")
+    assert "Transferred line 1 to B: draft the period again." in press(desk, "Do it")
+    assert "<li>1 line transferred (draft the period again): 1</li>" in desk.top.value
+    assert "2026-09/1 is drafted." in press(desk, "Draft again")
     assert ("B", "B") in desk.only.options
 
 
@@ -152,8 +309,12 @@ def test_a_period_without_a_run_shows_how_complete_it_is(drafted: Engine) -> Non
 
     assert "Period 2026-08 is being collected" in desk.top.value
     assert "Bill so far" in desk.top.value
-    assert {row.layout.display for row in desk.rows} == {"none"}
+    assert offered(desk) == ["Draft"]
+    assert "Everything else can be done once there is a draft." in desk.parts["why_not"].value
     assert "nobody used a billed application in period 2026-08" in press(desk, "Draft")
+    desk.run.value = "2026-10"
+    assert offered(desk) == []
+    assert "It can be drafted once the period is over." in desk.parts["why_not"].value
 
 
 def test_a_manager_sees_and_signs_own_projects_alone(drafted: Engine) -> None:
@@ -165,7 +326,9 @@ def test_a_manager_sees_and_signs_own_projects_alone(drafted: Engine) -> None:
     assert desk.only.options == (("all projects", ""), ("A", "A"))
     assert "Project B" not in desk.parts["lines"].value + desk.parts["projects"].value
     assert desk.parts["exceptions"] not in desk.widgets()
-    assert "The project is signed off." in press(desk, "Sign off")
+    assert offered(desk) == ["Sign off", "Do it", "Where it comes from"]
+    assert "approval, close and files are for the billing staff: ann." in desk.parts["why_not"].value
+    assert "Project A is signed off." in press(desk, "Sign off")
     # What a browser sends decides nothing.
     desk.project.options = (("B", "B"),)
     desk.project.value = "B"

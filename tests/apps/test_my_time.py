@@ -80,7 +80,7 @@ def test_a_project_is_found_by_its_name_and_set_with_phase_and_task(september: E
     assert desk.task.options == (("none", ""), ("X Drawings", "X"))
     desk.task.value, desk.reason.value = "X", "was the drawings"
 
-    assert "1 entries now say B." in press(desk, "Set project")
+    assert "Set 1 entry to B." in press(desk, "Set project")
     assert "B / 01 / X" in desk.top.value
     said = corrections.trace(september, 2, "user1")
     assert [(each.author, each.reason) for each in said] == [("user1", "was the drawings")]
@@ -90,7 +90,7 @@ def test_all_that_is_to_put_right_is_set_at_once(september: Engine) -> None:
     desk = looks(september)
     desk.entry.value, desk.project.value, desk.reason.value = 0, "A", "the whole week"
 
-    assert "2 entries now say A." in press(desk, "Set project")
+    assert "Set 2 entries to A." in press(desk, "Set project")
     assert [value for _, value in desk.entry.options] == [1, 2, 3]
     assert desk.project.options[0] == "A Project A"  # lately used ones come first
 
@@ -135,7 +135,7 @@ def test_the_organizations_own_fields_are_asked_for_and_judged(september: Engine
     desk.fields["stage"].value, desk.fields["order_no"].value = "final", "12"
     assert "Order" in press(desk, "Set project")
     desk.fields["order_no"].value = "0012"
-    assert "1 entries now say A." in press(desk, "Set project")
+    assert "Set 1 entry to A." in press(desk, "Set project")
 
 
 def test_somebody_elses_session_cannot_be_reached_from_here(september: Engine) -> None:

@@ -210,7 +210,7 @@ def test_a_slip_of_the_pen_locks_nobody_out(drafted: Engine) -> None:
 @pytest.mark.parametrize(
     ("reason", "says"),
     [
-        (" \t\n ", "needs a reason; give one with --reason TEXT"),
+        (" \t\n ", "needs a reason; say why in a few words"),
         (
             "a\0b",
             r"a\\x00b is no reason that can be shown; give at most 1,000 characters that can be printed",

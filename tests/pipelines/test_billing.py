@@ -235,7 +235,7 @@ def test_held_and_written_off_lines_stay_in_the_ledger_and_out_of_the_bill(engin
     [
         (9, "hold", "why", "run 2026-09/1 has no line 9"),
         (1, "burn", "why", "unknown act of review 'burn'; use one of dispute, accept"),
-        (1, "hold", "  ", "hold needs a reason; give one with --reason TEXT"),
+        (1, "hold", "  ", "hold needs a reason; say why in a few words"),
     ],
 )
 def test_what_is_no_review_is_refused(engine: Engine, line: int, action: str, reason: str, says: str) -> None:

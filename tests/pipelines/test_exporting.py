@@ -243,7 +243,7 @@ def test_a_second_file_that_cannot_be_written_leaves_neither_file_nor_batch(
         ),
         (
             lambda engine: void(engine, reason=" "),
-            "to void an export needs a reason; give one with --reason TEXT",
+            "to void an export needs a reason; say why in a few words",
         ),
         (lambda engine: void(engine, "abacus"), "unknown target 'abacus'; use one of generic, vantagepoint"),
     ],

@@ -235,7 +235,7 @@ def _of(what: str, amounts: tuple[str, ...]) -> str:
 def _claim_licenses(licenses: pl.DataFrame, figures: Figures) -> str:
     owned = licenses.filter(pl.col("position").is_not_null())
     if owned.is_empty():
-        return "What was used can be told, and not how it stands against what is owned."
+        return "What was used is known, and what is owned is not: they cannot be compared."
     short = owned.filter(pl.col("position") < 0).sort("position", "name")
     all_short = figures.licenses.filter(pl.col("position") < 0).height
     chart = " The chart shows what can be shared." if _shared(licenses).height else ""
@@ -268,7 +268,10 @@ def _claim_idle(figures: Figures, idle: pl.DataFrame) -> str:
     priced = figures.costs.drop_nulls("cost_minor")
     known = priced.drop_nulls()
     if known.is_empty():
-        return "What idle time cost cannot be told."
+        return (
+            "What idle time cost is not known: for that a license needs a price, and agents that see who is "
+            "at work; a license server or a cluster tells what was open."
+        )
     first = listing(
         f"**{safe(row['name'])}** ({row['amount']})"
         for row in idle.group_by("currency", maintain_order=True).first().to_dicts()
@@ -290,7 +293,7 @@ def _claim_idle(figures: Figures, idle: pl.DataFrame) -> str:
 def _claim_trend(licenses: pl.DataFrame, months: int) -> str:
     known = licenses.filter(pl.col("trend").is_not_null())
     if known.is_empty():
-        return f"For a trend {count(months, 'whole month')} in the window are too few."
+        return f"A trend needs more whole months than the {months:,} of this window."
     up, down = known.filter(pl.col("trend") > 0).height, known.filter(pl.col("trend") < 0).height
     return (
         f"Over {count(months, 'whole month')} the monthly peak of {count(up, 'license')} **rose**, and that "

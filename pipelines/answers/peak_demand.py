@@ -13,7 +13,7 @@ from pipelines.answers.demand import Demand, Pool, is_shared, one_pool
 from pipelines.answers.evidence import Evidence
 from pipelines.answers.footer import Footer, footer_of
 from pipelines.answers.missing import Missing, missing
-from pipelines.answers.peak_witness import witnesses_at
+from pipelines.answers.peak_witness import USE, witnesses_at
 from pipelines.answers.question import Question
 from pipelines.answers.wording import count, safe
 from warehouse.metrics.averages import average_demand
@@ -202,7 +202,8 @@ def _against(over: int) -> str:
 
 def _claim_days(demand: Demand, row: dict[str, Any], by_day: pl.DataFrame) -> str:
     average = by_day["average"].mean()
-    words = f"In {demand.hours_words} **{float(str(average or 0)):,.1f}** were in use on average"
+    used = USE[demand.question.basis]
+    words = f"In {demand.hours_words} **{float(str(average or 0)):,.1f}** were {used} on average"
     if row["owned"] is None:
         return f"{words}."
     above = by_day.filter(pl.col("peak") > row["owned"]).height

@@ -21,10 +21,13 @@ SHOTS = Path(__file__).parent.parent.parent / "test-output"
 IDLE = "Process Meter | Idle"
 """What the bar at the foot says of the kernel."""
 ENDED = r"""
-document.querySelectorAll('.jp-CodeCell').length > 3
-&& (document.querySelector('.jp-OutputArea-output[data-mime-type="application/vnd.jupyter.error"]')
-    || [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')]
-        .every(it => /\[\d+\]/.test(it.textContent)))
+() => {
+    const prompts = [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')].map(it => it.textContent);
+    const said = document.querySelector('[data-mime-type="application/vnd.jupyter.stderr"]');
+    return prompts.length > 3
+        && !prompts.some(it => it.includes('*'))
+        && (said !== null || prompts.every(it => /\[\d+\]/.test(it)));
+}
 """
 """Every code cell has its number, or one stopped the rest."""
 

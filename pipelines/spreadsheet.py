@@ -73,6 +73,7 @@ NUMBERS: Mapping[Kind, str] = {
     "hours": "#,##0.000;[Red]-#,##0.000",
     "time": "#,##0.000;[Red]-#,##0.000",
     "rate": "#,##0.00##",
+    "minutes": "General",
     "formula": "General",
 }
 LEFT: tuple[Kind, ...] = ("text", "prose", "date", "instant")

@@ -20,9 +20,20 @@ from openpyxl.utils import get_column_letter
 from warehouse.money import HOUR_MS, minor_digits
 
 Kind = Literal[
-    "text", "prose", "date", "instant", "integer", "hours", "time", "money", "rate", "plain", "formula"
+    "text",
+    "prose",
+    "date",
+    "instant",
+    "integer",
+    "hours",
+    "time",
+    "money",
+    "rate",
+    "minutes",
+    "plain",
+    "formula",
 ]
-"""What a column or cell holds; `plain` is numbers as they are."""
+"""What a column or cell holds; `plain` is numbers as they are, `minutes` those with decimals where needed."""
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 CHUNK_ROWS = 5_000

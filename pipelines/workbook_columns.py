@@ -86,11 +86,11 @@ EXCEPTIONS = (
     Column("What", "what", "text", 22),
     Column("Session", "session", "plain", 11),
     Column("Hours", "milliseconds", "time", 10),
-    Column("Detail", "detail", "prose", 60),
+    Column("Detail", "detail", "prose", 52),
     Column("Settlement", "settlement", "text", 12),
     Column("Settled by", "settled_by", "text", 16),
     Column("Settled at (UTC)", "settled", "instant", 18.5),
-    Column("Why", "settlement_reason", "prose", 34),
+    Column("Why", "settlement_reason", "prose", 46),
 )
 ADJUSTMENTS = (
     Column("Line", "line", "plain", 6),
@@ -108,6 +108,7 @@ ADJUSTMENTS = (
     Column("Reversed amount", "reversed_minor", "money", 12),
     Column("Booked quantity", "booked_hours", "hours", 10),
     Column("Booked amount", "booked_minor", "money", 12),
+    Column("State", "state", "text", 12),
     Column("Reason", "note", "prose", 52),
 )
 _OF_HELD = (
@@ -118,7 +119,7 @@ HELD = (
     *(column for column in CHARGES if column.key in _OF_HELD),
     Column("State", "state", "text", 12),
     Column("By", "actor", "text", 14),
-    Column("Reason", "reason", "prose", 44),
+    Column("Reason", "reason", "prose", 60),
 )
 RATES = (
     Column("Rate version", "rate_id", "text", 9),
@@ -126,13 +127,13 @@ RATES = (
     Column("Scope", "scope", "text", 18),
     Column("Rate per hour", "rate_scaled", "rate", 10),
     Column("Currency", "currency", "text", 10.5),
-    Column("Increment (min)", "increment", "rate", 11),
+    Column("Increment (min)", "increment", "minutes", 11),
     Column("Direction", "direction", "text", 10.5),
     Column("Level", "level", "text", 9),
-    Column("Minimum (min)", "minimum", "rate", 10.5),
+    Column("Minimum (min)", "minimum", "minutes", 10.5),
     Column("Cap of a day", "daily_cap_minor", "money", 11),
     Column("Cap of a period", "monthly_cap_minor", "money", 11),
-    Column("Tiers", "tiers", "prose", 30),
+    Column("Tiers", "tiers", "prose", 40),
     Column("Cost rate", "cost_rate_scaled", "rate", 9),
     Column("Valid from", "valid_from", "date", 11),
     Column("Valid to", "valid_to", "date", 11),
@@ -144,8 +145,9 @@ AUDIT = (
     Column("Event", "event", "plain", 9),
     Column("At (UTC)", "at", "instant", 18.5),
     Column("Actor", "actor", "text", 16),
+    Column("In words", "told", "prose", 48),
     Column("Act", "action", "text", 20),
-    Column("Detail", "detail", "prose", 60),
+    Column("Detail", "detail", "prose", 52),
     Column("Digest of the event before", "previous_digest", "prose", 36),
     Column("Digest (SHA-256)", "digest", "prose", 36),
 )

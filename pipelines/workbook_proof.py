@@ -11,6 +11,7 @@ from openpyxl.utils import get_column_letter
 
 from pipelines.book import Book
 from pipelines.spreadsheet import FIRST_ROW, Cell, Column, Kind, Sheet, Spreadsheet, Table, money_format
+from pipelines.spreadsheet_rows import LINE_HEIGHT
 from pipelines.workbook_columns import CHARGES, SESSIONS, SUMMARY
 from pipelines.workbook_sheets import amounts_in_words, dealt_with, exceptions, sums
 from pipelines.workbook_words import KIND_WORDS
@@ -34,15 +35,27 @@ TERMS = {
 # --- Run ---------------------------------------------------------------------------------------------------
 
 
+WORDS_WIDTH, LINE = 92, 84
+"""Characters that the second column of the sheet is wide, and that one line of its prose is sure to take."""
+OVERLAPS = {
+    "union": "union: of one person and application each moment counts once",
+    "full": "full: each session counts by itself",
+    "foreground": "foreground: only the application that has the focus counts",
+    "equal_split": "equal split: a moment is divided evenly among the sessions open at it",
+}
+
+
 def write_run(workbook: Spreadsheet, book: Book) -> None:
     """Add the sheet that says what the run is, what it was made from, and who signed it."""
-    sheet = workbook.sheet("Run", {0: 50, 1: 92})
+    sheet = workbook.sheet("Run", {0: 50, 1: WORDS_WIDTH})
     sheet.excel.page_setup.fitToHeight = 1
     sheet.title(f"Billing run {book.run.number}", f"Period {book.run.period}, status {book.run.status}")
     for section, facts in _sections(book).items():
         sheet.append([sheet.lettered("section", section)], height=20)
         for name, value, kind in facts:
-            sheet.append([sheet.cell("text", name), sheet.cell(kind, value, side="left")])
+            lines = -(-len(value) // LINE) if kind == "prose" else 1
+            cells = [sheet.cell("text", name), sheet.cell(kind, value, side="left")]
+            sheet.append(cells, height=lines * LINE_HEIGHT if lines > 1 else None)
         sheet.append([])
 
 
@@ -88,8 +101,9 @@ def _run(book: Book) -> Iterator[Fact]:
     yield "Cut-off: received later belongs to a later run (UTC)", instant(run.cut_off_ms), "instant"
     if run.showback:
         yield "Showback", "For information: neither billed nor exported", "text"
-    yield "Target and quantum", f"{run.target}, {run.quantum_per_hour} to the hour", "text"
-    yield "Overlap policy", run.overlap_policy, "text"
+    step = "whole minutes" if run.quantum_per_hour == 60 else f"steps of {1 / run.quantum_per_hour:g} h"
+    yield "Target, and quantum of its quantities", f"{run.target}, {step}", "text"
+    yield "Overlap policy", OVERLAPS.get(run.overlap_policy, run.overlap_policy), "text"
     if run.overlap_policy != "foreground":
         yield "", "Different applications of one person may add up to more than wall time", "text"
     yield "Billing policy, version", run.policy_version, "integer"
@@ -127,7 +141,7 @@ def _completeness(book: Book) -> Iterator[Fact]:
         "text",
     )
     found = ", ".join(f"{count} {KIND_WORDS.get(kind, kind)}" for kind, count in totals["exceptions"].items())
-    yield "Exceptions at the draft", found or "none", "text"
+    yield "Exceptions at the draft", found or "none", "prose"
     yield (
         "Exceptions by now",
         dealt_with(exceptions(book).frame) if book.exceptions.height else "none",

@@ -23,7 +23,7 @@ def rates(book: Book) -> Table:
         rate_id=pl.col("rate_id").cast(pl.String),
         application=pl.coalesce(name, pl.lit("any")),
         scope=_scope(book),
-        increment=pl.col("increment_ms") / 60_000,
+        increment=pl.when(pl.col("increment_ms") > 0).then(pl.col("increment_ms") / 60_000),
         minimum=pl.when(pl.col("minimum_ms") > 0).then(pl.col("minimum_ms") / 60_000),
         tiers=pl.Series([_tiers(row) for row in book.rates.iter_rows(named=True)], dtype=pl.String),
     )

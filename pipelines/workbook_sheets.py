@@ -24,6 +24,7 @@ from pipelines.workbook_columns import (
     SESSIONS,
     SUMMARY,
 )
+from pipelines.workbook_events import in_words
 from pipelines.workbook_rates import rates
 from pipelines.workbook_words import KIND_WORDS, LINE_WORDS, MEANINGS, UNIT_WORDS
 from warehouse.money import format_minor
@@ -155,13 +156,22 @@ def charges(book: Book) -> Table:
 def non_chargeable(book: Book) -> Table:
     """One row per line whose code is never billed."""
     lines = book.lines.filter(~pl.col("billable"))
+    frame = _shown_lines(book, lines)
+    summed = frame.select(pl.lit("Total").alias("person"), pl.col(*KINDS_MS, "raw_ms", "hours").sum())
     return Table(
         "Non-chargeable",
         f"{lines.height:,} lines of non-chargeable codes",
         _basis(book) + "; without rate or amount",
         NON_CHARGEABLE,
-        _shown_lines(book, lines),
+        frame,
+        _as_rows_of(frame, summed) if frame.height else None,
     )
+
+
+def _as_rows_of(frame: pl.DataFrame, totals: pl.DataFrame) -> pl.DataFrame:
+    """Give totals the columns of the rows that they sum; what is not summed stays empty."""
+    missing = [pl.lit(None, dtype).alias(name) for name, dtype in frame.schema.items() if name not in totals]
+    return totals.with_columns(missing)
 
 
 def sessions(book: Book) -> Table:
@@ -211,6 +221,10 @@ def exceptions(book: Book) -> Table:
             ),
         ),
         settled=pl.col("settled_ms").cast(INSTANT),
+        # What is about money, as a budget, is about no time; what is of a session may be about none by now.
+        milliseconds=pl.when((pl.col("milliseconds") != 0) | pl.col("session").is_not_null()).then(
+            "milliseconds"
+        ),
     )
     return Table(
         "Exceptions",
@@ -243,6 +257,7 @@ def adjustments(book: Book) -> Table:
     told = "" if kept_back.is_empty() else f"; on Held, not billed: {amounts_in_words(sums(kept_back))}"
     is_reversal = pl.col("kind") == "reversal"
     frame = with_digits(lines).with_columns(
+        state=_state(),
         period_billed=pl.lit(book.run.period),
         reversed_hours=pl.when(is_reversal).then(_quantity(book, pl.col("quantity"))),
         reversed_minor=pl.when(is_reversal).then("amount_minor"),
@@ -256,7 +271,24 @@ def adjustments(book: Book) -> Table:
         "A closed run is never edited: what changed is reversed as it was and booked again as it is",
         ADJUSTMENTS,
         frame,
+        _as_rows_of(frame, _sums_of_adjustments(frame)) if frame.height else None,
     )
+
+
+def _state() -> pl.Expr:
+    """Say of lines whether they are billed, or why not."""
+    kept_back = pl.col("review").replace_strict(STATES, default="billed", return_dtype=pl.String)
+    return pl.when("billable").then(kept_back).otherwise(pl.lit("non-chargeable"))
+
+
+STATES = {"hold": "held", "writeoff": "written off"}
+
+
+def _sums_of_adjustments(frame: pl.DataFrame) -> pl.DataFrame:
+    """Sum what is reversed and booked, by state and currency: billed ones sum to the sheet's title."""
+    amounts = pl.col("reversed_minor", "booked_minor").sum()
+    sums = frame.filter("billable").group_by("state", "currency", "digits").agg(amounts)
+    return sums.sort("state", "currency").with_columns(kind=pl.lit("Total"))
 
 
 def held(book: Book) -> Table | None:
@@ -267,14 +299,16 @@ def held(book: Book) -> Table | None:
     last = (
         book.reviews.group_by("line", maintain_order=True).last().select("line", "action", "actor", "reason")
     )
-    states = {"hold": "held", "writeoff": "written off"}
     frame = _shown_lines(book, lines).join(last, on="line", how="left", maintain_order="left")
+    frame = frame.with_columns(state=_state())
+    sums_ = frame.group_by("currency", "digits").agg(pl.col("amount_minor").sum()).sort("currency")
     return Table(
         "Held",
         f"Held or written off in review: {amounts_in_words(sums(lines))}",
         "These lines stay in the ledger; they are neither exported nor in the billed total",
         HELD,
-        frame.with_columns(state=pl.col("action").replace_strict(states, default="", return_dtype=pl.String)),
+        frame,
+        _as_rows_of(frame, sums_.with_columns(person=pl.lit("Total"))),
     )
 
 
@@ -294,7 +328,7 @@ def budgets(book: Book) -> Table | None:
     if rows.is_empty():
         return None
     names = {number: known["name"] for number, known in book.words["projects"].items()}
-    percent = come_to * 100 // pl.col("agreed_minor")
+    percent = (come_to * 200 // pl.col("agreed_minor") + 1) // 2  # as charges_by_project rounds it
     frame = with_digits(rows).with_columns(
         project_name=pl.col("project").replace_strict(names, return_dtype=pl.String),
         used=pl.when(pl.col("agreed_minor") > 0).then(pl.format("{} %", percent)),
@@ -326,7 +360,11 @@ def audit_log(book: Book) -> Table:
         "billing verify` checks the whole chain. Views of names are counted here, and told person by person "
         "in the chain",
         AUDIT,
-        book.events,
+        book.events.with_columns(
+            told=pl.struct("action", "detail").map_elements(
+                lambda row: in_words(row["action"], row["detail"]), return_dtype=pl.String
+            )
+        ),
     )
 
 

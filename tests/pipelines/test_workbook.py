@@ -145,6 +145,28 @@ def test_the_other_sheets_tell_the_rest(engine: Engine, tmp_path: Path) -> None:
     ]
 
 
+def totals(path: Path, sheet: str) -> list[dict[str, Any]]:
+    """What stands in the rows below a table."""
+    found = list(openpyxl.load_workbook(path)[sheet].iter_rows(min_row=4, values_only=True))
+    named = [dict(zip(found[0], row, strict=True)) for row in found[1:] if row[0] is None]
+    return [{title: value for title, value in row.items() if value is not None} for row in named]
+
+
+def test_what_is_held_adjusted_and_not_chargeable_is_summed_below_its_lines(
+    engine: Engine, tmp_path: Path
+) -> None:
+    _, run = closed_runs(engine)
+    path = write(engine, run, tmp_path)
+
+    assert totals(path, "Held") == [{"Person": "Total", "Currency": "EUR", "Amount": 90}]
+    assert totals(path, "Adjustments") == [
+        {"What": "Total", "Currency": "EUR", "Reversed amount": -90, "Booked amount": 135, "State": "billed"}
+    ]
+    assert totals(path, "Non-chargeable") == [
+        {"Person": "Total", "Active h": 1, "Pause h": 0, "Buffer h": 0, "Raw h": 1, "Quantity": 1}
+    ]
+
+
 def test_idle_time_of_a_person_is_nowhere_in_it(engine: Engine, tmp_path: Path) -> None:
     _, run = closed_runs(engine)
     book = openpyxl.load_workbook(write(engine, run, tmp_path))

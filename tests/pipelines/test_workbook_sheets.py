@@ -161,7 +161,7 @@ def test_rates_tell_minimum_cap_cost_and_increment(book: openpyxl.Workbook) -> N
     first, second = rows(book, "Rates used")
     shown = ("Increment (min)", "Minimum (min)", "Cap of a day", "Cap of a period", "Cost rate", "Author")
     assert [first[name] for name in shown] == [15, 30, 100, None, 40, "rita"]
-    assert [second[name] for name in shown] == [0, None, None, None, None, "rita"]
+    assert [second[name] for name in shown] == [None, None, None, None, None, "rita"]
 
 
 def test_the_run_tells_signatures_settlements_and_own_cost(book: openpyxl.Workbook) -> None:

@@ -128,5 +128,5 @@ def test_a_converted_rate_is_told_with_its_factor_and_a_closed_line_with_its_lin
     link = found["chain"]
     assert sha256(f"{link['before']}|{link['text']}".encode()).hexdigest() == link["digest"]
     assert link["text"].startswith(
-        "3|3|5:usage|10:2026-09-09|1|2|1|1|~|~|2|1|3600000|0|0|1000|736000|3:EUR|7360|"
+        "3|5:usage|10:2026-09-09|1|3:fem|3:BER|1:A|~|~|2|1|3600000|0|0|1000|736000|3:EUR|7360|"
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from random import Random
 from typing import Any, NamedTuple
@@ -23,6 +23,10 @@ SEPTEMBER, OCTOBER = ms("2026-10-02 12:00"), ms("2026-11-02 12:00")
 
 NO_CONTENT = {("audit_event", "id"), ("export_batch", "id"), ("billed_name", "id")}
 """Numbers that say nothing: rows are found by another column."""
+
+ORDER = {"line_review": "charge_line_id", "project_sign_off": "billing_run_id",
+         "billing_exception": "billing_run_id"}  # fmt: skip
+"""Tables whose ids only say in which order the rows of one line or run came about."""
 
 
 def closed_ledger(engine: Engine) -> None:
@@ -52,7 +56,8 @@ def _close(engine: Engine, period: str, now_ms: int) -> None:
     waive_all(engine, run, now_ms)
     with store.writing(engine) as connection:
         found = ledger.find_run(connection, run)
-        ledger.add_sign_off(connection, found.id, SignOff(1, "sign", "pm", "fine", "00ff", now_ms))
+        for action in ("withdraw", "sign"):
+            ledger.add_sign_off(connection, found.id, SignOff(1, action, "pm", "fine", "00ff", now_ms))
     billing.approve(engine, run, "ann", now_ms)
     billing.close(engine, run, "ann", now_ms)
     with store.writing(engine) as connection:
@@ -130,6 +135,8 @@ def flip(connection: Connection, table: str, column: str, draw: Random) -> Flip 
     after = _changed(row[column], stored.columns[column], draw)
     if is_json and (not _is_other(row[column], after) or (_refuses(connection) and not _is_json(after))):
         return None
+    if column == "id" and table in ORDER and _stays_in_place(table, row, after, rows):
+        return None
     key = {name: row[name] for name in stored.primary_key.columns.keys()}  # noqa: SIM118
     made = Flip(table, column, key, row[column], after, _says(connection, table, key))
     try:
@@ -138,6 +145,14 @@ def flip(connection: Connection, table: str, column: str, draw: Random) -> Flip 
     except (sa.exc.IntegrityError, sa.exc.DataError):
         return None
     return made
+
+
+def _stays_in_place(table: str, row: dict[str, Any], after: int, rows: Sequence[sa.Row[Any]]) -> bool:
+    """Whether a row with another id still comes after the same rows of its line or run."""
+    others = [
+        each.id for each in rows if getattr(each, ORDER[table]) == row[ORDER[table]] and each.id != row["id"]
+    ]
+    return [each < row["id"] for each in others] == [each < after for each in others]
 
 
 def undo(connection: Connection, made: Flip) -> None:

@@ -1,4 +1,4 @@
-"""The chain's second form: what a digest is taken of, as text that an auditor can write down and hash.
+"""The chain's third form: what a digest is taken of, as text that an auditor can write down and hash.
 
 A line's digest is SHA-256 over the digest before it, a bar, and the line's text. The first line follows the
 digest of the run's header; the run's own digest is taken of its last line's and of the header's once more, so
@@ -7,6 +7,12 @@ that a changed header and a changed first line can be told apart. docs/audit.md 
 A row's text is its values in the order of the columns, parted by bars: whole numbers in decimals, true and
 false as 1 and 0, nothing as `~`, text as its length in bytes, a colon and the text itself. So no text can
 look like the end of its value.
+
+No number of a row that billing itself writes is in it: who drafts again, as after a fault, gets other
+numbers from the database and the same chain. A line is known by its place in the run, the line that it
+corrects by run and place, an act of review by its place on the line; master data by their codes, see `words`.
+What stays is the numbers of rows that are entered once and are the same in every copy of the warehouse: of
+people, whose codes an erasure takes away, of sessions, and of versions of rates.
 """
 
 from __future__ import annotations
@@ -23,35 +29,32 @@ from warehouse.ledger.runs import Run
 if TYPE_CHECKING:
     from warehouse.ledger.links import Batch
 
-VERSION = 2
-"""The form in which runs are closed now; docs/audit.md describes the first one as well."""
+VERSION = 3
+"""The form in which runs are closed now; docs/audit.md describes the earlier ones as well."""
 
 LINE = pl.Schema(
     {
-        "id": pl.Int64, "line_number": pl.Int64, "kind": pl.String, "day_on": pl.String,
-        "person_id": pl.Int64, "application_id": pl.Int64, "office_id": pl.Int64, "project_id": pl.Int64,
-        "phase_id": pl.Int64, "task_id": pl.Int64, "rate_id": pl.Int64, "billable": pl.Int64,
-        "active_ms": pl.Int64, "pause_ms": pl.Int64, "buffer_ms": pl.Int64, "quantity": pl.Int64,
-        "rate_scaled": pl.Int64, "currency": pl.String, "amount_minor": pl.Int64, "tax_code": pl.String,
-        "session_count": pl.Int64, "original_line_id": pl.Int64, "fiscal_period_id": pl.Int64,
-        "note": pl.String, "unit": pl.String, "rate_currency": pl.String, "conversion_scaled": pl.Int64,
+        "line_number": pl.Int64, "kind": pl.String, "day_on": pl.String, "person_id": pl.Int64,
+        "application": pl.String, "office": pl.String, "project": pl.String, "phase": pl.String,
+        "task": pl.String, "rate_id": pl.Int64, "billable": pl.Int64, "active_ms": pl.Int64,
+        "pause_ms": pl.Int64, "buffer_ms": pl.Int64, "quantity": pl.Int64, "rate_scaled": pl.Int64,
+        "currency": pl.String, "amount_minor": pl.Int64, "tax_code": pl.String, "session_count": pl.Int64,
+        "original_run": pl.String, "original_line": pl.Int64, "period": pl.String, "note": pl.String,
+        "unit": pl.String, "rate_currency": pl.String, "conversion_scaled": pl.Int64,
         "cost_minor": pl.Int64,
     }
 )  # fmt: skip
-"""Columns of a charge line in the order of its text: all but the run, which the header names, and the digest.
+"""Columns of a charge line in the order of its text; its run is in the header.
 
-`billable` is 1 or 0.
+`billable` is 1 or 0; `application`, `office`, `project`, `phase`, `task` and `period` as `words` gives them.
 """
 
 SHARE = pl.Schema(dict.fromkeys(("session_id", "active_ms", "pause_ms", "buffer_ms"), pl.Int64))
 """Columns of a share in the order of its text."""
 
 REVIEW = pl.Schema(
-    {
-        "id": pl.Int64, "action": pl.String, "actor": pl.String, "reason": pl.String, "at_ms": pl.Int64,
-        "detail": pl.String,
-    }
-)  # fmt: skip
+    {"action": pl.String, "actor": pl.String, "reason": pl.String, "at_ms": pl.Int64, "detail": pl.String}
+)
 """Columns of an act of review in the order of its text; `detail` is canonical JSON."""
 
 
@@ -78,17 +81,13 @@ def _value(name: str, dtype: pl.DataType) -> pl.Expr:
     return text.fill_null("~")
 
 
-def line_texts(lines: pl.DataFrame, shares: pl.DataFrame, reviews: pl.DataFrame) -> pl.Series:
-    """Write each line, its shares and its acts of review as the text that its digest is taken of.
+def line_texts(batch: Batch, line: pl.Schema, review: pl.Schema) -> pl.Series:
+    """Write each line of a batch, its shares and its acts of review as the text that its digest is taken of.
 
     Parameters
     ----------
-    lines
-        The columns of `LINE`.
-    shares
-        `charge_line_id` and the columns of `SHARE`, by session within a line.
-    reviews
-        `charge_line_id` and the columns of `REVIEW`, oldest first; `detail` as stored.
+    line, review
+        Columns of a line and of an act of review, in the order of their texts.
 
     Returns
     -------
@@ -96,9 +95,9 @@ def line_texts(lines: pl.DataFrame, shares: pl.DataFrame, reviews: pl.DataFrame)
         In the order of the lines: the line, a bar, its shares parted by semicolons, a bar, its acts of review
         parted by semicolons.
     """
-    said = reviews.with_columns(detail=canonical_json(reviews["detail"]))
-    joined = lines.select("id", text=row_text(LINE))
-    for rows, columns, name in ((shares, SHARE, "shares"), (said, REVIEW, "reviews")):
+    said = batch.reviews.with_columns(detail=canonical_json(batch.reviews["detail"]))
+    joined = batch.lines.select("id", text=row_text(line))
+    for rows, columns, name in ((batch.shares, SHARE, "shares"), (said, review, "reviews")):
         texts = rows.select(id="charge_line_id", text=row_text(columns)).group_by("id", maintain_order=True)
         joined = joined.join(
             texts.agg(pl.col("text").str.join(";").alias(name)), on="id", how="left", maintain_order="left"
@@ -109,7 +108,7 @@ def line_texts(lines: pl.DataFrame, shares: pl.DataFrame, reviews: pl.DataFrame)
 
 def texts(batch: Batch) -> pl.Series:
     """Write each line of a batch as the text that its digest is taken of."""
-    return line_texts(batch.lines, batch.shares, batch.reviews)
+    return line_texts(batch, LINE, REVIEW)
 
 
 def canonical_json(column: pl.Series) -> pl.Series:

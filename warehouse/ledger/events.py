@@ -13,7 +13,10 @@ from warehouse.ledger.links import Read
 from warehouse.ledger.runs import Run
 
 Told = list[dict[str, Any]]
-"""Rows of `audit_event`, in the order written; `detail` is None where it cannot be read."""
+"""Rows of `audit_event`, in the order written; `detail` is None where it cannot be read.
+
+`place` counts them 1, 2, ..., as the Audit log of a workbook does.
+"""
 
 _EVENT = pl.Schema(
     {
@@ -29,9 +32,8 @@ _SELECT = """
 
 def read_events(read: Read) -> Told:
     """Read all events."""
-    return [
-        {**row, "detail": _detail(row["detail"])} for row in read(_SELECT, _EVENT, {}).iter_rows(named=True)
-    ]
+    rows = read(_SELECT, _EVENT, {}).drop("id").iter_rows(named=True)
+    return [{**row, "place": place, "detail": _detail(row["detail"])} for place, row in enumerate(rows, 1)]
 
 
 def _detail(text: str | None) -> Any:
@@ -51,9 +53,9 @@ def broken_events(told: Told) -> Iterator[str]:
             # What only lost its place stands after one that is gone or moved.
             moved = row["digest"] == computed
             yield (
-                f"audit event {row['id']} does not follow the one before it"
+                f"audit event {row['place']} does not follow the one before it"
                 if moved
-                else f"audit event {row['id']} was changed after it was written"
+                else f"audit event {row['place']} was changed after it was written"
             )
         previous, should = row["digest"], computed
 
@@ -65,9 +67,9 @@ def broken_closings(told: Told, closed: Sequence[Run]) -> Iterator[str]:
         if row["action"] == "billing close" and isinstance(row["detail"], dict):
             number, said = row["subject"], row["detail"].get("digest")
             if number not in digests:
-                yield f"run {number}: audit event {row['id']} says that it was closed, and it is not there"
+                yield f"run {number}: audit event {row['place']} says that it was closed, and it is not there"
             elif digests[number] != said:
-                yield f"run {number}: audit event {row['id']} says that it was closed with another digest"
+                yield f"run {number}: audit event {row['place']} says that it was closed with another digest"
 
 
 def rate_ends(told: Told) -> dict[str, str | None]:

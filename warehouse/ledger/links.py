@@ -11,8 +11,9 @@ import polars as pl
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from warehouse.ledger import chain, first_form
+from warehouse.ledger import chain, first_form, second_form
 from warehouse.ledger.runs import Run
+from warehouse.ledger.words import Words
 from warehouse.store.bulk import insert
 
 Read = Callable[[str, pl.Schema, Mapping[str, Any]], pl.DataFrame]
@@ -21,14 +22,27 @@ Read = Callable[[str, pl.Schema, Mapping[str, Any]], pl.DataFrame]
 BATCH = 100_000
 """So many lines are in memory at a time, with all that stands behind them."""
 
+FORMS: Mapping[int, ModuleType] = {1: first_form, 2: second_form, 3: chain}
+"""The forms that runs are closed in, by `chain_version`."""
+
 _OF_LINE = pl.Schema({"charge_line_id": pl.Int64})
-LINES = pl.Schema([*chain.LINE.items(), ("digest", pl.String())])
+_STORED = pl.Schema([*second_form.LINE.items(), ("digest", pl.String())])
+_ORIGINAL = pl.Schema({"original_run": pl.String, "original_line": pl.Int64})
+LINES = pl.Schema([*_STORED.items(), *_ORIGINAL.items()])
 SHARES = pl.Schema([*_OF_LINE.items(), *chain.SHARE.items()])
-REVIEWS = pl.Schema([*_OF_LINE.items(), *chain.REVIEW.items()])
+REVIEWS = pl.Schema([*_OF_LINE.items(), *second_form.REVIEW.items()])
 
 _WHICH = "charge_line.billing_run_id = :run AND charge_line.line_number > :after"
+# A line that corrects one which is not there must not look like one that corrects none.
 _SELECT_LINES = f"""
-    SELECT {", ".join(LINES)} FROM charge_line WHERE {_WHICH} ORDER BY line_number LIMIT {BATCH}
+    SELECT {", ".join(f"charge_line.{name}" for name in _STORED)},
+           CASE WHEN charge_line.original_line_id IS NOT NULL THEN coalesce(other.number, '?') END
+               AS original_run,
+           original.line_number AS original_line
+    FROM charge_line
+    LEFT JOIN charge_line AS original ON original.id = charge_line.original_line_id
+    LEFT JOIN billing_run AS other ON other.id = original.billing_run_id
+    WHERE {_WHICH} ORDER BY charge_line.line_number LIMIT {BATCH}
 """  # noqa: S608  our own columns' names
 _SELECT_SHARES = f"""
     SELECT charge_share.charge_line_id, charge_share.session_id, charge_share.active_ms,
@@ -52,9 +66,9 @@ class Batch(NamedTuple):
     Attributes
     ----------
     lines
-        `LINES`: `chain.LINE` and the stored `digest`.
+        `LINES`, the stored `digest` among them, and what `Words.told` adds.
     shares, reviews
-        Those of these lines: `charge_line_id`, and `chain.SHARE` or `chain.REVIEW`.
+        Those of these lines: `charge_line_id`, and `chain.SHARE`, or `id` and `chain.REVIEW`.
     """
 
     lines: pl.DataFrame
@@ -64,20 +78,23 @@ class Batch(NamedTuple):
 
 def batches(read: Read, run_id: int) -> Iterator[Batch]:
     """Read a run's lines, their shares and acts of review; the next ones while these are worked on."""
+    words = Words(read)
     with ThreadPoolExecutor(1) as ahead:
-        coming = ahead.submit(_batch, read, run_id, -(2**63))
+        coming = ahead.submit(_batch, read, words, run_id, -(2**63))
         while (batch := coming.result()) is not None:
-            coming = ahead.submit(_batch, read, run_id, batch.lines["line_number"][-1])
+            coming = ahead.submit(_batch, read, words, run_id, batch.lines["line_number"][-1])
             yield batch
 
 
-def _batch(read: Read, run_id: int, after: int) -> Batch | None:
+def _batch(read: Read, words: Words, run_id: int, after: int) -> Batch | None:
     which = {"run": run_id, "after": after}
     lines = read(_SELECT_LINES, LINES, which)
     if lines.is_empty():
         return None
     which["last"] = lines["line_number"][-1]
-    return Batch(lines, read(_SELECT_SHARES, SHARES, which), read(_SELECT_REVIEWS, REVIEWS, which))
+    return Batch(
+        words.told(lines), read(_SELECT_SHARES, SHARES, which), read(_SELECT_REVIEWS, REVIEWS, which)
+    )
 
 
 def within(connection: Connection) -> Read:
@@ -94,8 +111,8 @@ def within(connection: Connection) -> Read:
 
 
 def form_of(run: Run) -> ModuleType:
-    """Return the form of the chain that a run is closed in: `first_form` or `chain`."""
-    return first_form if run.chain_version == 1 else chain
+    """Return the form of the chain that a run is closed in; of an unknown version, the newest one."""
+    return FORMS.get(run.chain_version, chain)
 
 
 def chained(link: Callable[[str, str], str], before: str, texts: Iterable[str]) -> list[str]:

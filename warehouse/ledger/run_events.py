@@ -40,8 +40,11 @@ def events_of(engine: Engine, run: Run) -> pl.DataFrame:
     """
     is_mine = _event.c.subject == run.number
     close = sa.select(sa.func.max(_event.c.id)).where(is_mine & (_event.c.action == "billing close"))
-    columns = (_event.c.id, _event.c.at_ms, *(_event.c[name] for name in list(EVENTS)[2:]))
-    query = sa.select(*columns).where(is_mine).order_by(_event.c.id)
+    # PostgreSQL leaves numbers out where a transaction failed: only the place in the chain says the same.
+    place = sa.func.row_number().over(order_by=_event.c.id).label("place")
+    placed = sa.select(_event.c.id, place).subquery()
+    columns = (placed.c.place, _event.c.at_ms, *(_event.c[name] for name in list(EVENTS)[2:]))
+    query = sa.select(*columns).join(placed, placed.c.id == _event.c.id).where(is_mine).order_by(_event.c.id)
     if run.status == "closed":
         query = query.where(_event.c.id <= close.scalar_subquery())
     with engine.connect() as connection:

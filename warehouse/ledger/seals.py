@@ -16,11 +16,15 @@ from warehouse.ledger import chain
 from warehouse.ledger.links import Read, chained, within
 from warehouse.ledger.names import broken_names, keep_names
 from warehouse.ledger.runs import Run
+from warehouse.ledger.words import Words
+
+SECOND = 2
+"""The chain's second form: it was the first one with seals."""
 
 RATE = pl.Schema(
     {
-        "id": pl.Int64, "person_id": pl.Int64, "project_id": pl.Int64, "office_id": pl.Int64,
-        "application_id": pl.Int64, "rate_scaled": pl.Int64, "currency": pl.String,
+        "id": pl.Int64, "person_id": pl.Int64, "project": pl.String, "office": pl.String,
+        "application": pl.String, "rate_scaled": pl.Int64, "currency": pl.String,
         "valid_from_on": pl.String, "increment_ms": pl.Int64, "direction": pl.String, "level": pl.String,
         "cost_rate_scaled": pl.Int64, "minimum_ms": pl.Int64, "daily_cap_minor": pl.Int64,
         "monthly_cap_minor": pl.Int64, "tier_kind": pl.String, "tiers": pl.String, "package_ms": pl.Int64,
@@ -37,17 +41,20 @@ CONVERSION = pl.Schema(
 )  # fmt: skip
 EXCEPTION = pl.Schema(
     {
-        "id": pl.Int64, "kind": pl.String, "session_id": pl.Int64, "milliseconds": pl.Int64,
+        "number": pl.Int64, "kind": pl.String, "session_id": pl.Int64, "milliseconds": pl.Int64,
         "detail": pl.String, "settled_by": pl.String, "settlement": pl.String,
         "settlement_reason": pl.String, "settled_ms": pl.Int64,
     }
 )  # fmt: skip
 SIGN_OFF = pl.Schema(
     {
-        "id": pl.Int64, "project_id": pl.Int64, "action": pl.String, "actor": pl.String,
+        "number": pl.Int64, "project": pl.String, "action": pl.String, "actor": pl.String,
         "reason": pl.String, "lines_digest": pl.String, "at_ms": pl.Int64,
     }
 )  # fmt: skip
+"""`number` counts a run's signatures, and its exceptions, 1, 2, ... in the order written."""
+_STORED = {"number": "id", **{name: f"{name}_id" for name in ("project", "office", "application")}}
+"""What stands in the table in the place of some columns; the chain's second form takes that."""
 
 _SELECT = {
     "rates": (
@@ -80,19 +87,19 @@ def sealing(connection: Connection, run: Run) -> dict[str, Any]:
     Returns
     -------
     dict
-        chain_version, and totals with `sealed`: for rates, conversion_rates, sign_offs by id, and for
-        exceptions by kind, the SHA-256 of what they are; rate_ends: their last days, by id; names: the seal
-        of the names.
+        chain_version, and totals with `sealed`: for rates and conversion_rates by id, sign_offs by number,
+        and exceptions by kind, the SHA-256 of what they are; rate_ends: their last days, by id; names: the
+        seal of the names.
     """
-    read = within(connection)
-    sealed: dict[str, Any] = {kind: dict(_digests(read, kind, run.id)) for kind in _SELECT}
+    read, form = within(connection), chain.VERSION
+    sealed: dict[str, Any] = {kind: _digests(read, kind, run.id, form) for kind in _SELECT}
     sealed["rate_ends"] = _ends(read, run.id)
     sealed["names"] = keep_names(connection, run)
-    return {"chain_version": chain.VERSION, "totals": {**run.totals, "sealed": sealed}}
+    return {"chain_version": form, "totals": {**run.totals, "sealed": sealed}}
 
 
 def broken_seals(read: Read, run: Run, ended: Mapping[str, str | None]) -> Iterator[str]:
-    """Give one sentence for each thing that a run of version 2 rests on and that is not what was sealed.
+    """Give one sentence for each thing that a run, from version 2 on, rests on and that was changed since.
 
     Parameters
     ----------
@@ -104,7 +111,7 @@ def broken_seals(read: Read, run: Run, ended: Mapping[str, str | None]) -> Itera
         yield f"run {run.number}: its seals of rates, exceptions and signatures are gone"
         return
     for kind, named in _NAMED.items():
-        said, found = sealed.get(kind), dict(_digests(read, kind, run.id))
+        said, found = sealed.get(kind), _digests(read, kind, run.id, run.chain_version)
         for name in _differing(said if isinstance(said, dict) else {}, found):
             yield f"run {run.number}: {named.format(name)} is not what it was when the run was closed"
     ends = sealed.get("rate_ends", {}) | ended
@@ -124,19 +131,32 @@ def _differing(said: Mapping[str, str], found: Mapping[str, str]) -> list[str]:
     return [name for name in dict.fromkeys([*said, *found]) if said.get(name) != found.get(name)]
 
 
-def _digests(read: Read, kind: str, run_id: int) -> Iterator[tuple[str, str]]:
-    """Digest each row; exceptions, which are many, all of a kind at once."""
+def _digests(read: Read, kind: str, run_id: int, form: int) -> dict[str, str]:
+    """Digest each row as a form of the chain writes it; exceptions, which are many, all of a kind at once."""
     columns, source = _SELECT[kind]
-    rows = read(f"SELECT {_listed(columns)} {source} ORDER BY id", columns, {"run": run_id})
+    stored = _stored(columns)
+    rows = read(f"SELECT {_listed(stored)} {source} ORDER BY id", stored, {"run": run_id})
     if "tiers" in columns:
         rows = rows.with_columns(chain.canonical_json(rows["tiers"]))
-    texts = rows.select("id", kind=columns.names()[1], text=chain.row_text(columns))
+    if form != SECOND:
+        rows = Words(read).told(rows).with_columns(number=pl.int_range(1, pl.len() + 1))
+    texts = _texts(rows, stored if form == SECOND else columns)
     if kind == "exceptions":
-        for (name,), group in texts.group_by("kind", maintain_order=True):
-            yield str(name), chained(chain.link, "", group["text"])[-1]
-        return
-    for number, text in texts.select("id", "text").iter_rows():
-        yield str(number), chain.link("", text)
+        groups = texts.group_by("kind", maintain_order=True)
+        return {str(name): chained(chain.link, "", group["text"])[-1] for (name,), group in groups}
+    return {number: chain.link("", text) for number, text in texts.select("name", "text").iter_rows()}
+
+
+def _texts(rows: pl.DataFrame, columns: pl.Schema) -> pl.DataFrame:
+    """Write each row as text, beside its first two columns: what it is known by, and its kind."""
+    name, kind = columns.names()[:2]
+    return rows.select(name=pl.col(name).cast(pl.String), kind=kind, text=chain.row_text(columns))
+
+
+def _stored(columns: pl.Schema) -> pl.Schema:
+    return pl.Schema(
+        {_STORED.get(name, name): pl.Int64() if name in _STORED else dtype for name, dtype in columns.items()}
+    )
 
 
 def _listed(columns: pl.Schema) -> str:

@@ -15,9 +15,25 @@ from warehouse.ledger.lines import NOT_BILLED
 _line, _review, _project = schema.charge_line, schema.line_review, schema.project
 _sign_off = schema.project_sign_off
 
+_original, _other = _line.alias("original"), schema.billing_run.alias("other")
+_REFERRED = {
+    "application_id": schema.application.c.code,
+    "office_id": schema.office.c.code,
+    "project_id": _project.c.number,
+    "phase_id": schema.phase.c.number,
+    "task_id": schema.task.c.number,
+    "fiscal_period_id": schema.fiscal_period.c.name,
+}
 # A line's number and id change with every draft, and its digest comes at the close: none of them is signed.
+# What it refers to is signed by its code, and the line that it corrects by run and number.
 _SIGNED = [
-    column for column in _line.c if column.name not in ("id", "billing_run_id", "line_number", "digest")
+    *(
+        _REFERRED.get(column.name, column)
+        for column in _line.c
+        if column.name not in ("id", "billing_run_id", "line_number", "digest", "original_line_id")
+    ),
+    _other.c.number,
+    _original.c.line_number,
 ]
 
 
@@ -92,6 +108,13 @@ def _lines(run_id: int, condition: sa.ColumnElement[bool]) -> sa.Select[Any]:
             *_SIGNED,
         )
         .join(_project, _project.c.id == _line.c.project_id)
+        .join(schema.application, schema.application.c.id == _line.c.application_id)
+        .join(schema.fiscal_period, schema.fiscal_period.c.id == _line.c.fiscal_period_id)
+        .outerjoin(schema.office, schema.office.c.id == _line.c.office_id)
+        .outerjoin(schema.phase, schema.phase.c.id == _line.c.phase_id)
+        .outerjoin(schema.task, schema.task.c.id == _line.c.task_id)
+        .outerjoin(_original, _original.c.id == _line.c.original_line_id)
+        .outerjoin(_other, _other.c.id == _original.c.billing_run_id)
         .outerjoin(newest, newest.c.charge_line_id == _line.c.id)
         .outerjoin(_review, _review.c.id == newest.c.newest)
         .where((_line.c.billing_run_id == run_id) & condition)

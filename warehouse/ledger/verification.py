@@ -10,11 +10,10 @@ import polars as pl
 from sqlalchemy import Engine
 
 from warehouse import store
-from warehouse.ledger import chain
 from warehouse.ledger.agreement import Agreement
 from warehouse.ledger.batch_events import broken_batches
 from warehouse.ledger.events import broken_closings, broken_events, rate_ends, read_events
-from warehouse.ledger.links import Read, batches
+from warehouse.ledger.links import FORMS, Read, batches, form_of
 from warehouse.ledger.runs import Run
 from warehouse.ledger.seals import broken_seals
 from warehouse.ledger.stored_runs import StoredRun, stored_runs
@@ -64,14 +63,15 @@ def link_of(engine: Engine, run: Run, line: int) -> dict[str, str | None] | None
     """
     if run.chain_version == 1:
         return None
+    form = form_of(run)
     with _reading(engine) as read:
-        before: str | None = chain.header_digest(run)
+        before: str | None = form.header_digest(run)
         for batch in batches(read, run.id):
             numbers = batch.lines["line_number"].to_list()
             digests = [before, *batch.lines["digest"]]
             if line in numbers:
                 place = numbers.index(line)
-                text = str(chain.texts(batch)[place])
+                text = str(form.texts(batch)[place])
                 return {"before": digests[place], "text": text, "digest": digests[place + 1]}
             before = digests[-1]
     return None
@@ -108,7 +108,7 @@ def _broken_run(read: Read, stored: StoredRun, ends: Mapping[str, str | None]) -
     run, unreadable = stored
     if unreadable:
         yield f"run {run.number}: {' and '.join(dict.fromkeys(unreadable))} cannot be read any more"
-    if run.chain_version not in (1, 2):
+    if run.chain_version not in FORMS:
         yield f"run {run.number}: nobody closes runs in version {run.chain_version} of the chain"
         return
     walk, agreement = Walk(run), Agreement(read, run)

@@ -8,11 +8,12 @@ import sqlalchemy as sa
 from billing_warehouse import billed_hours, ms, organize
 from hypothesis import given
 from hypothesis import strategies as st
+from ledger_flips import as_superuser, closed_ledger
 from sqlalchemy import Engine
 
 from pipelines import billing
 from warehouse import ledger, store
-from warehouse.ledger import chain, links
+from warehouse.ledger import chain, links, second_form
 
 SEPTEMBER = ms("2026-10-02 12:00")
 PAIR = pl.Schema({"first": pl.String, "second": pl.String, "third": pl.Int64})
@@ -56,6 +57,57 @@ def test_a_run_that_was_closed_in_the_first_form_still_verifies(both_engines: En
         connection.execute(sa.text("UPDATE charge_line SET tax_code = 'V7' WHERE line_number = 2"))
     found = billing.verify(both_engines)
     assert found == ["run 2026-09/1: line 2, or what it follows (line 1), was changed"]
+
+
+def test_a_run_that_was_closed_in_the_second_form_still_verifies(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chain, "VERSION", 2)
+    closed_ledger(engine)
+    assert billing.verify(engine) == []
+    with engine.connect() as connection:
+        assert {run.chain_version for run in ledger.closed_runs(connection)} == {2}
+    with as_superuser(engine) as connection:
+        connection.execute(sa.text("UPDATE charge_line SET original_line_id = 1 WHERE kind = 'reversal'"))
+        connection.execute(sa.text("UPDATE line_review SET id = 99 WHERE id = 2"))
+        connection.execute(sa.text("UPDATE project_sign_off SET id = 99 WHERE id = 4"))
+    assert billing.verify(engine) == [
+        "run 2026-09/1: line 1, or what it follows (the run itself), was changed",
+        "run 2026-10/1: line 2, or what it follows (line 1), was changed",
+        "run 2026-10/1: signature 4 is not what it was when the run was closed",
+        "run 2026-10/1: signature 99 is not what it was when the run was closed",
+    ]
+
+
+LINE = {
+    "id": 7, "line_number": 3, "kind": "reversal", "day_on": "2026-09-09", "person_id": 1,
+    "application_id": 2, "office_id": 1, "project_id": 4, "phase_id": 5, "task_id": None, "rate_id": 2,
+    "billable": 1,
+    "active_ms": -3_600_000, "pause_ms": 0, "buffer_ms": 0, "quantity": -1_000, "rate_scaled": 736_000,
+    "currency": "EUR", "amount_minor": -7_360, "tax_code": "V19", "session_count": 1, "original_line_id": 6,
+    "fiscal_period_id": 9, "note": None, "unit": "hour", "rate_currency": "USD",
+    "conversion_scaled": 92_000_000, "cost_minor": -3_680, "digest": None, "original_run": "2026-09/1",
+    "original_line": 2, "application": "fem", "office": "BER", "project": "B", "phase": "01", "task": None,
+    "period": "2026-09",
+}  # fmt: skip
+
+
+def test_a_lines_text_has_codes_and_in_the_second_form_numbers() -> None:
+    known = {**links.LINES, **chain.LINE}
+    batch = links.Batch(
+        pl.DataFrame([LINE], schema=known, orient="row"),
+        pl.DataFrame([(7, 3, -3_600_000, 0, 0)], schema=links.SHARES, orient="row"),
+        pl.DataFrame([(7, 8, "accept", "pm", "ok", 5, '{"b":1, "a":2}')], schema=links.REVIEWS, orient="row"),
+    )
+    assert chain.texts(batch).item() == (
+        "3|8:reversal|10:2026-09-09|1|3:fem|3:BER|1:B|2:01|~|2|1|-3600000|0|0|-1000|736000|3:EUR|-7360|3:V19|"
+        "1|9:2026-09/1|2|7:2026-09|~|4:hour|3:USD|92000000|-3680|3|-3600000|0|0|"
+        '6:accept|2:pm|2:ok|5|13:{"a":2,"b":1}'
+    )
+    assert second_form.texts(batch).item() == (
+        "7|3|8:reversal|10:2026-09-09|1|2|1|4|5|~|2|1|-3600000|0|0|-1000|736000|3:EUR|-7360|3:V19|1|6|9|~|"
+        '4:hour|3:USD|92000000|-3680|3|-3600000|0|0|8|6:accept|2:pm|2:ok|5|13:{"a":2,"b":1}'
+    )
 
 
 def test_the_chain_of_a_run_is_what_anybody_computes_of_its_texts(engine: Engine) -> None:

@@ -15,9 +15,6 @@ from warehouse import frames
 from warehouse.errors import Problem
 from warehouse.money import format_minor, hours, hours_and_minutes
 
-ADJUSTING = ("reversal", "replacement")
-"""Kinds of lines that correct an earlier period; the others are of the period itself."""
-
 
 def find(engine: Engine, period: str) -> dict[str, Any]:
     """Return the row of `frames.runs` that a report is about.
@@ -55,19 +52,26 @@ def _how_to_prepare(engine: Engine, period: str) -> str:
 
 
 def with_names(engine: Engine, lines: pl.DataFrame) -> pl.DataFrame:
-    """Add `payer`, `client_name`, `cost_center`, the application's name and `adjustment_minor` to lines."""
+    """Add to lines `payer`, `client_name`, `cost_center`, the application's name, `adjustment_minor`.
+
+    An adjustment (`is_adjustment`) is a line for use in an earlier period than that of its run, as on the
+    workbook's sheets: it reverses, replaces, or bills what was not billed before.
+    """
+    periods = frames.runs(engine).select("run", "period").collect()
     projects = frames.projects(engine).select("project", "client_name", "cost_center").collect()
     names = frames.applications(engine).select("application", application_name="name").collect()
     cost_center = pl.lit("cost center ") + pl.col("cost_center")
     payer = pl.coalesce("client_name", "client", cost_center, pl.lit("no payer"))
-    is_adjustment = pl.col("kind").is_in(ADJUSTING)
     return (
-        lines.join(projects, on="project", how="left", maintain_order="left")
+        lines.join(periods, on="run", how="left", maintain_order="left")
+        .with_columns(is_adjustment=pl.col("period_incurred") != pl.col("period"))
+        .drop("period")
+        .join(projects, on="project", how="left", maintain_order="left")
         .join(names, on="application", how="left", maintain_order="left")
         .with_columns(
             payer=payer,
             application=pl.coalesce("application_name", "application"),
-            adjustment_minor=pl.when(is_adjustment).then("amount_minor").otherwise(0),
+            adjustment_minor=pl.when("is_adjustment").then("amount_minor").otherwise(0),
         )
     )
 

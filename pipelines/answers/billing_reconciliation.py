@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -12,6 +13,7 @@ from sqlalchemy import Engine
 
 from pipelines.answers import billed_run
 from pipelines.answers.footer import Footer
+from pipelines.answers.unbilled_time import REASONS
 from pipelines.answers.wording import hours, listing, share
 from warehouse import frames
 from warehouse.errors import Problem
@@ -98,7 +100,7 @@ def answer(engine: Engine | None = None, period: str = "", *, now: datetime | No
         run=run["run"],
         period=run["period"],
         steps=steps,
-        not_assigned=_by_kind(totals.get("not_assigned_ms", {}), "reason"),
+        not_assigned=_by_kind(totals.get("not_assigned_ms", {}), "reason", REASONS),
         outside=_by_kind(totals.get("outside_ms", {}), "state"),
         alternatives=alternatives,
         difference_ms=difference,
@@ -124,8 +126,10 @@ def _steps(terms: dict[str, int]) -> pl.DataFrame:
     return pl.DataFrame(rows, columns, orient="row")
 
 
-def _by_kind(found: dict[str, int], column: str) -> pl.DataFrame:
-    rows = [(name.replace("_", " "), ms / HOUR_MS) for name, ms in found.items() if ms]
+def _by_kind(found: dict[str, int], column: str, words: Mapping[str, str] | None = None) -> pl.DataFrame:
+    rows = [
+        ((words or {}).get(name, name.replace("_", " ")), ms / HOUR_MS) for name, ms in found.items() if ms
+    ]
     frame = pl.DataFrame(rows, {column: pl.String, "hours": pl.Float64}, orient="row")
     return frame.sort("hours", descending=True)
 

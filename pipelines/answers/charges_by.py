@@ -244,7 +244,8 @@ def _claim_change(prior: dict[str, Any] | None, rows: pl.DataFrame) -> str:
         f"What was charged in {prior['period']}, too, came to {listing(_sums(known, 'prior_minor')) or '0'}"
     )
     now = listing(_sums(known, "amount_minor")) or "0"
-    return f"{words} then and comes to **{now}** now; {count(new, 'row')} had no charge then."
+    unknown = f"; {count(new, 'row')} below had no charge then" if new else ""
+    return f"{words} then and comes to **{now}** now{unknown}."
 
 
 def _claim_limits(rows: pl.DataFrame) -> str:

@@ -10,7 +10,7 @@ import polars as pl
 from sqlalchemy import Engine
 
 from pipelines.answers import billed_run
-from pipelines.answers.billed_run import ADJUSTING, in_words, read_out
+from pipelines.answers.billed_run import in_words, read_out
 from pipelines.answers.footer import Footer
 from pipelines.answers.wording import count, listing, safe
 from pipelines.billing import billed
@@ -96,7 +96,7 @@ def answer(engine: Engine | None = None, period: str = "", *, now: datetime | No
         "run": _claim_run(run, by_project, lines),
         "projects": _claim_projects(by_project),
         "applications": _claim_applications(by_application),
-        "lines": _claim_lines(by_line, lines),
+        "lines": _claim_lines(by_line, named.filter("is_adjustment").height),
     }
     return Charges(
         run=run["run"],
@@ -114,6 +114,10 @@ def answer(engine: Engine | None = None, period: str = "", *, now: datetime | No
 
 HOURS = pl.col("quantity").filter(pl.col("unit") == "hour").sum()
 """Of lines: a fixed amount, as a cap takes off, is no hours."""
+
+
+FIXED = "fixed: caps, packages"
+"""In the place of a rate, of amounts that are no hours times a rate."""
 
 
 def _priced(named: pl.DataFrame) -> pl.DataFrame:
@@ -138,7 +142,7 @@ def _by_application(named: pl.DataFrame) -> pl.DataFrame:
         .agg(HOURS, pl.col("amount_minor").sum())
         .sort(*LARGEST_FIRST, "application", "rate_scaled", descending=[False, True, False, False])
         .pipe(read_out)
-        .with_columns(rate=in_words("rate_scaled", format_rate))
+        .with_columns(rate=in_words("rate_scaled", format_rate).fill_null(FIXED))
         .select("application", "rate", "currency", "quantity", "amount_minor", "amount")
     )
 
@@ -152,7 +156,7 @@ def _by_line(named: pl.DataFrame) -> pl.DataFrame:
         .sort(*LARGEST_FIRST, *place, "rate_scaled", descending=[False, True, *[False] * 6], nulls_last=True)
         .pipe(read_out)
         .with_columns(
-            rate=in_words("rate_scaled", format_rate),
+            rate=in_words("rate_scaled", format_rate).fill_null(FIXED),
             adjustment=pl.when(pl.col("adjustment_minor") != 0).then(
                 in_words("adjustment_minor", format_minor)
             ),
@@ -207,8 +211,7 @@ def _claim_applications(by_application: pl.DataFrame) -> str:
     return f"{count(applications, 'application')} make up the amount; the most comes from {listing(largest)}."
 
 
-def _claim_lines(by_line: pl.DataFrame, lines: pl.DataFrame) -> str:
-    adjusting = billed(lines).filter("billable", pl.col("kind").is_in(ADJUSTING)).height
+def _claim_lines(by_line: pl.DataFrame, adjusting: int) -> str:
     if not adjusting:
         rows = count(by_line.height, "combination")
         return f"{rows} of project, phase, task, application and rate; nothing adjusts an earlier period."

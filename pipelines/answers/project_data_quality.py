@@ -36,7 +36,7 @@ class ProjectDataQuality:
     Attributes
     ----------
     by_office
-        One row per office, most time first: office (null: nobody's), hours (of all billable time), missing,
+        One row per office, most time first: office ("no office": nobody's), hours (all billable), missing,
         invalid (unknown codes, fields, not a member), closed, unknown (account or payer), valid,
         non_chargeable (hours, Float64; they sum to hours), wrong_share, non_chargeable_share (0-1),
         corrections (entries made after the session had ended).
@@ -110,7 +110,8 @@ def _by_office(time: pl.DataFrame, inputs: Inputs) -> pl.DataFrame:
             wrong_share=wrong / pl.col("hours"),
             non_chargeable_share=pl.col("non_chargeable") / pl.col("hours"),
         )
-        .sort("hours", "office", descending=[True, False])
+        .sort("hours", "office", descending=[True, False], nulls_last=True)
+        .with_columns(pl.col("office").fill_null("no office"))
     )
 
 

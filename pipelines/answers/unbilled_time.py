@@ -13,7 +13,7 @@ from pipelines.answers import billed_run, correction_queue
 from pipelines.answers.billed_run import in_words
 from pipelines.answers.footer import Footer, source
 from pipelines.answers.wording import count, hours, listing
-from pipelines.rating import Period
+from pipelines.rating import Inputs, Period
 from warehouse import frames, ledger
 from warehouse.errors import Problem
 from warehouse.metrics.charges import Tariff
@@ -62,6 +62,10 @@ class UnbilledTime:
     footer: Footer
     results: dict[str, object]
 
+    def rows_in(self, currency: str) -> pl.DataFrame:
+        """Give `rows` in one currency."""
+        return self.rows.filter(pl.col("currency") == currency)
+
     def reasons_in(self, currency: str) -> pl.DataFrame:
         """Give `by_reason` in one currency: amounts of two are never added or compared."""
         return self.by_reason.filter(pl.col("currency") == currency)
@@ -104,7 +108,7 @@ def answer(engine: Engine | None = None, period: str = "", *, now: datetime | No
         by_reason,
         rows["currency"].unique().sort().to_list(),
         _claims(found, by_reason, rows),
-        _footer(opened, found, run, {"stretches": time.height, "entries": inputs.entries.height}, moment),
+        _footer(opened, found, run, inputs, time.height, moment),
         {"period": found.name, "hours": round(float(rows["hours"].sum()), 3)},
     )
 
@@ -201,21 +205,25 @@ def _claims(found: Period, by_reason: pl.DataFrame, rows: pl.DataFrame) -> dict[
     }
 
 
-def _footer(engine: Engine, found: Period, run: str | None, read: dict[str, int], now: datetime) -> Footer:
+def _footer(  # noqa: PLR0913, PLR0917 - what of, and what was read of it
+    engine: Engine, found: Period, run: str | None, inputs: Inputs, stretches: int, now: datetime
+) -> Footer:
     if run is not None:
         row = billed_run.find(engine, found.name)
         lines = frames.charge_lines(engine, run).collect()
         return billed_run.footer(engine, row, lines, now)
+    policy = frames.policy(engine, "billing")
+    coverage = rating.coverage(engine, inputs, inputs.stated(policy))
     return Footer(
         basis="billable: busy time and the buffer of each idle gap, as the billing policy says",
         key="time by session, local day and project entry in force",
         window=f"fiscal period {found.name}, not drafted yet",
         zone=str(frames.organization(engine)["zone"]),
         calendar="local days of each person's home office",
-        session_coverage=None,
-        fleet_coverage=None,
-        policy=f"billing policy, version {frames.policy(engine, 'billing').version}",
-        rows=read,
+        session_coverage=coverage["session_coverage"],
+        fleet_coverage=coverage["fleet_coverage"],
+        policy=f"billing policy, version {policy.version}",
+        rows={"stretches": stretches, "entries": inputs.entries.height},
         made_at=now,
         source=source(engine),
     )

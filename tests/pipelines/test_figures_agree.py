@@ -67,7 +67,7 @@ def test_a_report_tells_a_cap_as_an_amount_without_hours_or_rate(capped: Engine)
     assert found.by_project.select("project", "quantity", "amount").rows() == [("A", "3.000", "190.00 EUR")]
     assert found.lines.select("quantity", "rate", "amount").rows() == [
         ("3.000", "90.00 EUR/h", "270.00 EUR"),
-        ("0.000", None, "-80.00 EUR"),
+        ("0.000", "fixed: caps, packages", "-80.00 EUR"),
     ]
 
 

@@ -67,7 +67,7 @@ def test_projects_stand_beside_the_period_before_and_what_was_agreed(week: Engin
         "rows": "The largest are **0077 Harbor bridge** with 890.00 EUR for 89.000 hours and **0078 Museum** "
         "with 15.00 USD for 1.500 hours.",
         "change": "What was charged in 2026-09, too, came to 270.00 EUR then and comes to **890.00 EUR** "
-        "now; 1 row had no charge then.",
+        "now; 1 row below had no charge then.",
         "limits": "1 project has a budget or a not-to-exceed amount; **0077 exceeds its not-to-exceed "
         "amount**.",
     }
@@ -145,7 +145,7 @@ def test_run_time_becomes_billed_time_step_by_step(week: Engine) -> None:
         ("non_chargeable", -4.0), ("not_assigned", -10.0), ("without_rate", -1.0), ("rounding", 0.5),
         ("billed", 60.5),
     ]  # fmt: skip
-    assert found.not_assigned.rows() == [("unassigned", 8.0), ("closed project", 2.0)]
+    assert found.not_assigned.rows() == [("no project was set", 8.0), ("the project is closed", 2.0)]
     assert found.outside.rows() == [("unknown", 1.0)]
     assert found.alternatives.rows() == [
         ("Without any buffer", 60.0, "600.00 EUR"),

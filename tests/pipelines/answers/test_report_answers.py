@@ -332,23 +332,28 @@ def test_without_seats_it_says_how_to_import_them(week: Engine) -> None:
 
 
 def test_charges_are_read_as_they_were_approved(week: Engine) -> None:
+    late = (4, 1, 4, "usage", "2026-09-07", 1, 1, 1, 1, 1, 2_000, "EUR", 2_000, *small_warehouse.MINE[:-1], 2)
+    september = (2, "2026-09", "2026-09-01", "2026-10-01")
+    small_warehouse.put(week, ("fiscal_period", "id name starts_on ends_on", [september]))
+    small_warehouse.put(week, ("charge_line", small_warehouse.LINE_COLUMNS, [late]))
+
     found = e2p_charges.answer(week, now=NOW)
     assert found.by_project.select("payer", "project", "quantity", "amount").rows() == [
-        ("City of <b>Rivers</b>", "0077", "89.000", "890.00 EUR"),
+        ("City of <b>Rivers</b>", "0077", "91.000", "910.00 EUR"),
         ("City of <b>Rivers</b>", "0078", "1.500", "15.00 USD"),
     ]
     assert found.lines.select("application", "rate", "amount", "adjustment").rows() == [
-        ("Drawing", "10.00 EUR/h", "890.00 EUR", "-10.00 EUR"),
+        ("Drawing", "10.00 EUR/h", "910.00 EUR", "20.00 EUR"),
         ("Simulation", "10.00 USD/h", "15.00 USD", None),
     ]
     assert found.by_application.select("application", "rate", "quantity", "amount").rows() == [
-        ("Drawing", "10.00 EUR/h", "89.000", "890.00 EUR"),
+        ("Drawing", "10.00 EUR/h", "91.000", "910.00 EUR"),
         ("Simulation", "10.00 USD/h", "1.500", "15.00 USD"),
     ]
     assert found.lines_in("EUR")["project"].to_list() == ["0077"]
-    assert found.results["amount_minor"] == {"EUR": 89_000, "USD": 1_500}
+    assert found.results["amount_minor"] == {"EUR": 91_000, "USD": 1_500}
     assert found.projects_in("USD")["project"].to_list() == ["0078"]
-    assert found.claims["lines"] == "1 line **adjusts earlier periods**, by -10.00 EUR in all."
+    assert found.claims["lines"] == "1 line **adjusts earlier periods**, by 20.00 EUR in all."
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ PROJECTS = (
     Column("Project", "project", "text", 18),
     Column("Name of the project", "project_name", "text", 28),
     *TOTALS[2:],
-    Column("In", "currency", "text", 9),
+    Column("Currency", "currency", "text", 10.5),
 )  # under the totals, and as wide
 
 
@@ -87,6 +87,7 @@ def _tables(statement: Statement) -> Iterator[Table]:
         "Amounts are sums of the lines, each of which is quantity x rate, rounded to the smallest unit",
         CHARGES,
         shown(statement, statement.charges),
+        _sums(statement.charges),
     )
     if statement.adjustments.height:
         yield Table(
@@ -95,6 +96,7 @@ def _tables(statement: Statement) -> Iterator[Table]:
             "What was billed before and has changed since: taken back as it was, and booked again as it is",
             ADJUSTMENTS,
             shown(statement, statement.adjustments),
+            _sums(statement.adjustments),
         )
     yield Table(
         "Lines",
@@ -102,6 +104,7 @@ def _tables(statement: Statement) -> Iterator[Table]:
         "By day of use; in each, quantity x rate is the amount",
         LINES,
         shown(statement, statement.lines),
+        _sums(statement.lines),
     )
 
 
@@ -118,6 +121,17 @@ def _totals(statement: Statement) -> Table:
 def _projects(statement: Statement) -> Table:
     frame = statement.projects.with_columns(_hours(statement, "hours"))
     return Table("Projects", "By project", "Hours and amounts of each", PROJECTS, with_digits(frame))
+
+
+def _sums(lines: pl.DataFrame) -> pl.DataFrame | None:
+    """Add up amounts by currency, as further rows of the lines' own columns."""
+    if lines.is_empty():
+        return None
+    sums = lines.group_by("currency").agg(pl.col("amount_minor").sum()).sort("currency")
+    kept = {"currency", "amount_minor", "project_name"}
+    empty = [pl.lit(None, dtype).alias(name) for name, dtype in lines.schema.items() if name not in kept]
+    total = sums.with_columns(*empty, project_name=pl.lit("Total"), hours=pl.lit(None, pl.Int64))
+    return with_digits(total)
 
 
 def shown(statement: Statement, lines: pl.DataFrame) -> pl.DataFrame:

@@ -221,12 +221,16 @@ def _told(lines: pl.DataFrame) -> pl.DataFrame:
 
 
 def _summed(lines: pl.DataFrame, further: Sequence[str]) -> pl.DataFrame:
-    """Add up what has the same place and price; of fixed amounts no price is told, as each has its own."""
+    """Add up what has the same place and price; of fixed amounts no price is told, as each has its own.
+
+    Hours come before what a cap takes off them.
+    """
     keys = [*further, *_PLACE, "what", *_PRICE]
     is_hours = pl.col("unit") == "hour"
     priced = lines.with_columns(rate_scaled=pl.when(is_hours).then("rate_scaled"))
     sums = (pl.col("quantity").sum(), pl.col("amount_minor").sum())
-    return priced.group_by(keys).agg(*sums).sort(keys, nulls_last=True)
+    summed = priced.group_by(keys).agg(*sums)
+    return summed.sort([*further, *_PLACE, pl.col("unit") != "hour", "what", *_PRICE], nulls_last=True)
 
 
 def _totals(lines: pl.DataFrame, *keys: str) -> pl.DataFrame:

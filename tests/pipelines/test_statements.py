@@ -95,6 +95,12 @@ def rows(path: Path, sheet: str) -> list[tuple[Any, ...]]:
     return [row for row in found if row[0] is not None]
 
 
+def totals(path: Path, sheet: str) -> list[tuple[Any, ...]]:
+    """What stands below the table of a sheet."""
+    found = openpyxl.load_workbook(path)[sheet].iter_rows(min_row=5, values_only=True)
+    return [tuple(value for value in row if value is not None) for row in found if row[0] is None]
+
+
 # --- What it says ------------------------------------------------------------------------------------------
 
 
@@ -105,14 +111,17 @@ def test_a_statement_adds_up_what_one_client_owes(closed: tuple[Engine, str], tm
     write_statement(statement, path)
     assert rows(path, "Charges") == [
         ("A", "Project A", None, None, "The cad", "use", "h", 2, 90, "EUR", 180, "V19"),
-        ("A", "Project A", None, None, "The fem", "cap", "each", -1, None, "EUR", -50, "V19"),
         ("A", "Project A", None, None, "The fem", "use", "h", 1, 200, "EUR", 200, "V19"),
+        ("A", "Project A", None, None, "The fem", "cap", "each", -1, None, "EUR", -50, "V19"),
     ]
     why = "use that became known later; the project was corrected"
     assert [(row[0], row[6], row[8], row[11], row[13]) for row in rows(path, "Adjustments")] == [
         ("2026-09", "booked again", 1.5, 135, why),
         ("2026-09", "taken back", -1, -90, why),
     ]
+    assert [totals(path, sheet) for sheet in ("Charges", "Adjustments", "Lines")] == [
+        [("Total", "EUR", 330)], [("Total", "EUR", 45)], [("Total", "EUR", 375)],
+    ]  # fmt: skip
 
 
 def test_every_line_of_it_can_be_multiplied_again(closed: tuple[Engine, str], tmp_path: Path) -> None:

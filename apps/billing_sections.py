@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from typing import Any
 
 import polars as pl
@@ -12,6 +13,7 @@ from sqlalchemy import Engine
 from apps import page
 from apps.page import Column
 from pipelines.answers import billing_reconciliation
+from pipelines.answers.billed_run import REVIEWED, reviewed
 from pipelines.answers.run_acts import MOST_NAMED, Acts
 from pipelines.answers.run_review import RunReview
 from pipelines.answers.wording import count, listing
@@ -76,14 +78,17 @@ def screen(found: RunReview, can: Acts) -> Markup:
     return _figures(found) + _stands(found.facts) + _waits(can)
 
 
+AMOUNT = {"closed": "Billed", "void": "Would have been billed"}
+
+
 def _figures(found: RunReview) -> Markup:
     facts = found.facts
     states = facts["exceptions_by_state"]
     unsigned = found.projects.filter(pl.col("state").is_in(["unsigned", "changed", "withdrawn"])).height
-    amount = {"closed": "Billed", "void": "Would have been billed"}.get(facts["status"], "To be billed")
+    amount = AMOUNT.get(facts["status"], "To be billed")
     return page.figures(
         [
-            (amount, _amounts(facts["billed_minor"]), f"{facts['lines']:,} lines"),
+            (amount, _amounts(facts["billed_minor"]), count(facts["lines"], "line")),
             ("Held back", _amounts(facts["held_minor"]), "stays in the ledger"),
             ("In dispute", f"{len(facts['disputed_lines']):,}", "lines"),
             ("Blocking", f"{sum(facts['blocking'].values()):,}", f"of {sum(states['open'].values()):,} open"),
@@ -213,12 +218,14 @@ def projects(found: RunReview) -> Markup:
     )
     is_first = (pl.col("state") != "not needed") | pl.col("limit_left").is_not_null()
     first, rest = rows.filter(is_first), rows.filter(~is_first)
-    parts = [page.table(first, PROJECTS, cards=True)] if first.height else []
+    heading = AMOUNT.get(found.facts["status"], "To be billed")
+    columns = [replace(each, heading=heading) if each.name == "amount" else each for each in PROJECTS]
+    parts = [page.table(first, columns, cards=True)] if first.height else []
     if rest.height:
         parts.append(
             page.more(
                 f"{count(rest.height, 'project')} without sign-off or limit",
-                page.table(rest, PROJECTS, cards=True),
+                page.table(rest, columns, cards=True),
             )
         )
     return page.section("Projects", parts or [page.words("The run has no line.")])
@@ -227,9 +234,11 @@ def projects(found: RunReview) -> Markup:
 def lines(found: RunReview, project: str) -> Markup:
     """Return the lines of a project, or of all (empty), up to `MOST_LINES`."""
     rows = found.lines if not project else found.lines.filter(pl.col("project") == project)
-    shown = rows.head(MOST_LINES).with_columns(
+    # What somebody has said something about is looked for first.
+    ordered = rows.sort(pl.col("review").is_null(), "line")
+    shown = ordered.head(MOST_LINES).with_columns(
         where=pl.concat_str("project", "phase", "task", separator=" / ", ignore_nulls=True),
-        review=pl.col("review").fill_null(""),
+        review=reviewed(),
     )
     more = rows.height - shown.height
     words = (
@@ -238,7 +247,7 @@ def lines(found: RunReview, project: str) -> Markup:
         else Markup("")
     )
     return page.section(
-        "Charge lines", [page.table(shown, LINES, f"{rows.height:,} lines", cards=True), page.basis(words)]
+        "Charge lines", [page.table(shown, LINES, count(rows.height, "line"), cards=True), page.basis(words)]
     )
 
 
@@ -254,9 +263,12 @@ def evidence(told: dict[str, Any]) -> Markup:
         [column.name for column in STRETCHES],
         orient="row",
     )  # fmt: skip
-    acts = [f"{row['action']} by {row['actor']}: {row['reason']}" for row in told["reviews"]]
+    acts = [
+        f"{REVIEWED.get(row['action'], row['action'])} by {row['actor']}: {row['reason']}"
+        for row in told["reviews"]
+    ]
     parts = [
-        page.words(*(sentence[:1].upper() + sentence[1:] for sentence in told["arithmetic"]), *acts),
+        page.words(*(sentence[:1].upper() + sentence[1:] for sentence in (*told["arithmetic"], *acts))),
         page.table(rows, STRETCHES, f"{count(rows.height, 'session')}, UTC", cards=True)
         if rows.height
         else Markup(""),

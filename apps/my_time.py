@@ -18,6 +18,7 @@ from apps import forms, landing, page, visit
 from apps.page import Column
 from pipelines import billing
 from pipelines.answers import about_you, my_time
+from pipelines.answers.billed_run import reviewed
 from pipelines.answers.my_time import MyTime
 from pipelines.answers.wording import count
 from warehouse import corrections
@@ -28,6 +29,10 @@ from warehouse.projects import Codes, FieldRule
 from warehouse.store import open_warehouse
 
 WEEK = timedelta(days=7)
+UNKNOWN = (
+    "The directory does not know whose account this is, so that its time is charged to nobody: let billing "
+    "enter it, `process-meter directory import FILE`."
+)
 NONE = ""
 
 STRETCHES = [
@@ -82,14 +87,9 @@ def _deadline(found: MyTime) -> str:
 def _stretches(found: MyTime) -> Markup:
     rows = listed(found)
     if rows.is_empty():
-        return page.section(
-            "What your time is charged to",
-            [
-                page.words(
-                    "No application that is billed was used in this week, as far as was delivered by now."
-                )
-            ],
-        )
+        nothing = "No application that is billed was used in this week, as far as was delivered by now."
+        told = [page.words(nothing), *([] if found.is_known else [page.words(UNKNOWN)])]
+        return page.section("What your time is charged to", told)
     says = (
         pl.when(pl.col("fault").is_null())
         .then(pl.lit(""))
@@ -122,7 +122,7 @@ def listed(found: MyTime) -> pl.DataFrame:
     local = {name: pl.col(name).dt.convert_time_zone(found.zone) for name in ("start", "end")}
     return found.week.stretches.join(names, on="session", how="left", maintain_order="left").with_columns(
         place=pl.int_range(1, pl.len() + 1, dtype=pl.Int64),
-        when=local["start"].dt.strftime("%a %m-%d %H:%M") + local["end"].dt.strftime(" to %H:%M"),
+        when=_span(local["start"], local["end"]),
         name=pl.coalesce("name", "application"),
         hours=(pl.col("milliseconds") / HOUR_MS).map_elements(
             lambda value: f"{value:,.2f}", return_dtype=pl.String
@@ -131,13 +131,24 @@ def listed(found: MyTime) -> pl.DataFrame:
     )
 
 
+def _span(start: pl.Expr, end: pl.Expr) -> pl.Expr:
+    """Say from when to when within a day; which clock, where it was turned between."""
+    offsets = [at.dt.base_utc_offset() + at.dt.dst_offset() for at in (start, end)]
+    clocks = [
+        pl.when(offsets[0] != offsets[1]).then(at.dt.strftime(" %Z")).otherwise(pl.lit(""))
+        for at in (start, end)
+    ]
+    day, to = start.dt.strftime("%a %m-%d %H:%M"), end.dt.strftime(" to %H:%M")
+    return pl.concat_str(day, clocks[0], to, clocks[1])
+
+
 def own_lines(found: MyTime) -> Markup:
     """Return own lines of the week in billing runs."""
     if found.lines.is_empty():
         return page.section(
             "Your lines in billing", [page.words("No billing run has a line of yours in this week yet.")]
         )
-    rows = found.lines.with_columns(pl.col("review").fill_null(""))
+    rows = found.lines.with_columns(review=reviewed())
     open_ones = int(found.lines["is_open"].sum())
     still = (
         f"{open_ones:,} of {count(rows.height, 'line')} can still be disputed: the run is in draft or review."

@@ -89,6 +89,21 @@ def read_out(frame: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+REVIEWED = {
+    "dispute": "in dispute",
+    "accept": "accepted",
+    "hold": "held",
+    "writeoff": "written off",
+    "transfer": "transferred",
+}
+"""What a line is after its last act of review."""
+
+
+def reviewed() -> pl.Expr:
+    """Say in words where review has left each line; nothing where there was none."""
+    return pl.col("review").replace_strict(REVIEWED, default=pl.col("review")).fill_null("")
+
+
 def in_hours(quantity: int, quantum_per_hour: int) -> str:
     """Write a quantity as people read it: 12.500, or 12:30 where the run counts minutes."""
     return hours_and_minutes(quantity) if quantum_per_hour == 60 else f"{hours(quantity, quantum_per_hour):,}"

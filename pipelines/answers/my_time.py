@@ -42,6 +42,8 @@ class MyTime:
         One row per own charge line of a run in draft, in review or closed with a day in the week: the columns
         of `LINES`; `where` is project, phase and task, quantity and amount are text, `is_open` says that it
         can be disputed.
+    is_known
+        Whether the directory knows whose account it is; time of an unknown one is charged to nobody.
     """
 
     week: OwnTime
@@ -50,6 +52,7 @@ class MyTime:
     recent: int
     fields: tuple[FieldRule, ...]
     lines: pl.DataFrame
+    is_known: bool
 
     @property
     def faulty(self) -> pl.DataFrame:
@@ -66,6 +69,8 @@ def answer(engine: Engine, account: str, monday: date, now_ms: int) -> MyTime:
     """Read a week of whoever is behind an account."""
     week = own_time.answer(engine, account, monday, now_ms)
     today = datetime.fromtimestamp(now_ms / 1000, UTC).date()
+    with engine.connect() as connection:
+        is_known = open_projects.person_of(connection, account) is not None
     projects, recent = _projects(engine, account, today)
     zones = week.sessions["zone"].unique().sort()
     home = frames.home_zone(engine) or "UTC"
@@ -76,6 +81,7 @@ def answer(engine: Engine, account: str, monday: date, now_ms: int) -> MyTime:
         recent,
         frames.project_fields(engine),
         _lines(engine, account, week),
+        is_known,
     )
 
 

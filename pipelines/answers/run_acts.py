@@ -146,7 +146,7 @@ def _approval(engine: Engine, acts: Acts, facts: dict[str, Any]) -> str:
     """Say who can approve a draft, and when."""
     with engine.connect() as connection:
         rules = billing.separation(connection)
-    authors = [f"{facts['prepared_by']}, who prepared it", "whoever wrote its rates"]
+    authors = [f"{facts['prepared_by']} (who prepared it)", "whoever wrote its rates"]
     waiver = ["whoever waived what kept it back"]
     others = (authors if "author" in rules else []) + (waiver if "waiver" in rules else [])
     when = "once nothing of the list above is left, " if acts.waits else ""
@@ -169,8 +169,9 @@ def _of_closed(engine: Engine, found: RunReview, whose: Runs) -> Acts:
     run, showback = found.facts["run"], found.facts["showback"]
     with engine.connect() as connection:
         gone = ledger.let_go(connection, ledger.find_run(connection, run).id)
-    all_held = found.lines.filter(pl.col("review") == "hold")["line"].to_list()
-    held = tuple(line for line in all_held if line not in gone)
+    # A reversal is held as the line that it takes back was: there is nothing of its own to bill.
+    is_held = (pl.col("review") == "hold") & (pl.col("kind") != "reversal")
+    held = tuple(line for line in found.lines.filter(is_held)["line"] if line not in gone)
     can = {"release"} if held else set()
     can |= {"workbook"} if whose.actor.is_staff else set()
     can |= {"export"} if whose.actor.is_staff and not showback else set()

@@ -97,9 +97,9 @@ def test_a_run_goes_from_its_exceptions_to_its_close_and_offers_what_can_be_done
 
     assert offered(desk) == OF_A_DRAFT
     assert (
-        "It can be approved once nothing of the list above is left, by anybody of the billing staff but pat, "
-        "who prepared it and whoever wrote its rates. It can be closed once it is approved. Its import file "
-        "can be made once it is closed." in desk.parts["why_not"].value
+        "It can be approved once nothing of the list above is left, by anybody of the billing staff but pat "
+        "(who prepared it) and whoever wrote its rates. It can be closed once it is approved. Its import "
+        "file can be made once it is closed." in desk.parts["why_not"].value
     )
     assert "Waived 1 exception of 2026-09/1." in press(desk, "Waive")
     assert "Project A is signed off." in press(desk, "Sign off")
@@ -109,10 +109,12 @@ def test_a_run_goes_from_its_exceptions_to_its_close_and_offers_what_can_be_done
     ]  # fmt: skip
     assert "2026-09/1 is approved." in press(desk, "Approve")
     assert offered(desk) == ["Close for good", "Workbook", "Make void", "Where it comes from"]
+    assert ">Billed<" not in desk.parts["projects"].value
     assert "To change them, make it void and draft the period again." in desk.parts["why_not"].value
     assert "2026-09/1 is closed." in press(desk, "Close for good")
     assert desk.run.options[-1] == ("2026-09: closed", "2026-09/1")
     assert offered(desk) == ["Workbook", "Import file", "Where it comes from"]
+    assert ">Billed<" in desk.parts["projects"].value
     assert "It is closed for good: usage that comes late" in desk.parts["why_not"].value
     press(desk, "Workbook")
     assert 'download="2026-09-1-workbook.xlsx"' in desk.parts["files"].value
@@ -218,6 +220,8 @@ def test_a_line_is_reviewed_once(drafted: Engine) -> None:
     desk.line.value, desk.act.value, desk.why_line.value = "2", "hold", "asked for the contract"
 
     assert "Held line 2." in press(desk, "Do it")
+    assert '<td class="n" data-label="Line">2</td>' in desk.parts["lines"].value.split("</tr>")[1]
+    assert 'data-label="Review">held</td>' in desk.parts["lines"].value.split("</tr>")[1]
     assert "That was so already: nothing changed." in press(desk, "Do it")
     assert billing.show(drafted, "2026-09/1")["held_minor"] == {"EUR": 9000}
 

@@ -7,6 +7,7 @@ import json
 import polars as pl
 import pytest
 import sqlalchemy as sa
+from billing_cases import session
 from billing_warehouse import billed_hours, hour, ms, on, organize, use
 from sqlalchemy import Engine
 
@@ -15,6 +16,7 @@ from pipelines import billing
 from warehouse import corrections, store
 
 FRIDAY = ms("2026-09-11 16:00")
+OCTOBER = ms("2026-10-25 16:00")
 
 
 @pytest.fixture
@@ -189,3 +191,25 @@ def test_a_stranger_sees_an_empty_week(september: Engine) -> None:
     assert desk.entry.options == ()
     desk.project.value, desk.reason.value = "A", "x"
     assert "no entry is chosen" in press(desk, "Set project")
+
+
+def test_who_is_not_in_the_directory_is_told_why_nothing_is_charged(september: Engine) -> None:
+    assert "The directory does not know whose account this is" in looks(september, "stranger").top.value
+    assert "The directory does not know" not in looks(september, "user3").top.value
+
+
+def test_the_night_on_which_clocks_are_turned_says_which_clock(engine: Engine) -> None:
+    organize(engine)
+    use(
+        engine,
+        session(1, ("2026-10-24 20:00", "2026-10-24 22:30", "input")),
+        session(2, ("2026-10-25 00:30", "2026-10-25 01:15", "input")),
+    )
+    desk = looks(engine, now_ms=OCTOBER)
+
+    assert [words.split(" The")[0] for words, _ in desk.entry.options[:3]] == [
+        "1: Sat 10-24 22:00 to 00:00",
+        "2: Sun 10-25 00:00 to 00:30",
+        "3: Sun 10-25 02:30 CEST to 02:15 CET",
+    ]
+    assert "0.75" in desk.top.value

@@ -39,7 +39,7 @@ PROJECTS = [
     Column("limit_left", "Left to the limit", "code"),
 ]
 LINES = [
-    Column("line", "Line", "count"),
+    Column("line", "Line", "code"),
     Column("day", "Day", "day"),
     Column("person", "Person", "code"),
     Column("application", "Application"),
@@ -56,7 +56,7 @@ STEPS_TABLE = [
 ]
 MOST_STRETCHES = 200
 PIECES = [
-    Column("session", "Session", "count"),
+    Column("session", "Session", "code"),
     Column("start", "From", "code"),
     Column("end", "To", "code"),
     Column("state", "State", "state"),
@@ -64,7 +64,7 @@ PIECES = [
     Column("milliseconds", "Milliseconds", "count"),
 ]
 STRETCHES = [
-    Column("session", "Session", "count"),
+    Column("session", "Session", "code"),
     Column("day", "From", "code"),
     Column("until", "To", "code"),
     Column("active", "Active h", "code"),

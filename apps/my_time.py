@@ -44,7 +44,7 @@ STRETCHES = [
 ]
 LINES = [
     Column("run", "Run", "code"),
-    Column("line", "Line", "count"),
+    Column("line", "Line", "code"),
     Column("day", "Day", "day"),
     Column("application", "Application"),
     Column("where", "Project, phase, task"),
@@ -258,6 +258,8 @@ class Desk:
         def turned() -> str:
             if self.day.value is not None:
                 self.monday = _monday(self.day.value)
+                # What was chosen is of the other week, whose places are numbered from 1, too.
+                self.entry.options = self.line.options = ()
                 self.fill()
             return ""
 

@@ -220,7 +220,7 @@ def test_a_line_is_reviewed_once(drafted: Engine) -> None:
     desk.line.value, desk.act.value, desk.why_line.value = "2", "hold", "asked for the contract"
 
     assert "Held line 2." in press(desk, "Do it")
-    assert '<td class="n" data-label="Line">2</td>' in desk.parts["lines"].value.split("</tr>")[1]
+    assert '<td class="c" data-label="Line">2</td>' in desk.parts["lines"].value.split("</tr>")[1]
     assert 'data-label="Review">held</td>' in desk.parts["lines"].value.split("</tr>")[1]
     assert "That was so already: nothing changed." in press(desk, "Do it")
     assert billing.show(drafted, "2026-09/1")["held_minor"] == {"EUR": 9000}

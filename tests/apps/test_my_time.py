@@ -193,6 +193,17 @@ def test_a_stranger_sees_an_empty_week(september: Engine) -> None:
     assert "no entry is chosen" in press(desk, "Set project")
 
 
+def test_another_week_begins_with_what_is_to_put_right_in_it(september: Engine) -> None:
+    use(september, hour(5, "2026-08-31"), hour(6, "2026-09-01"))
+    on(september, 6, "A", at_="2026-09-01 09:00")
+    desk = looks(september)
+    assert desk.entry.value == 2
+
+    press(desk, "Week before")
+    assert [place for _, place in desk.entry.options] == [1, 2]
+    assert desk.entry.value == 1
+
+
 def test_who_is_not_in_the_directory_is_told_why_nothing_is_charged(september: Engine) -> None:
     assert "The directory does not know whose account this is" in looks(september, "stranger").top.value
     assert "The directory does not know" not in looks(september, "user3").top.value

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from reruns import closed_month, digests
+from reruns import closed_month, count_from, digests
 from sqlalchemy import Engine
 
 TIMES = 20
@@ -18,6 +18,7 @@ def test_workbook_and_import_file_are_the_same_twenty_times(
     keys.mkdir()
     (keys / "pseudonym.key").write_bytes(b"k" * 32)
     monkeypatch.setenv("PROCESS_METER_KEYS", str(keys))
+    count_from(postgres_engine, 1_000)
     found = set()
     for each in (engine, postgres_engine):
         found |= digests(each, closed_month(each), tmp_path, TIMES)

@@ -7,6 +7,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from billing_cases import session
 from billing_warehouse import billed_hours, hour, ms, on, organize, price, use, waive_all
 from sqlalchemy import Engine
@@ -16,6 +17,23 @@ from pipelines.workbook import write_workbook
 
 SEPTEMBER, OCTOBER = ms("2026-10-02 12:00"), ms("2026-11-02 12:00")
 YEAR_MS = 365 * 86_400_000
+
+
+BILLED = (
+    "billing_run",
+    "line_review",
+    "billing_exception",
+    "project_sign_off",
+    "export_batch",
+    "audit_event",
+)
+
+
+def count_from(engine: Engine, first: int) -> None:
+    """Let PostgreSQL number what billing writes from here on, as after transactions that failed."""
+    with engine.begin() as connection:
+        for table in WRITTEN:
+            connection.execute(sa.text(f"ALTER SEQUENCE {table}_id_seq RESTART WITH {first}"))
 
 
 def closed_month(engine: Engine) -> str:

@@ -19,14 +19,7 @@ SEPTEMBER, OCTOBER = ms("2026-10-02 12:00"), ms("2026-11-02 12:00")
 YEAR_MS = 365 * 86_400_000
 
 
-BILLED = (
-    "billing_run",
-    "line_review",
-    "billing_exception",
-    "project_sign_off",
-    "export_batch",
-    "audit_event",
-)
+WRITTEN = ("audit_event", "billing_exception", "billing_run", "export_batch", "line_review")
 
 
 def count_from(engine: Engine, first: int) -> None:

@@ -925,6 +925,7 @@ billing_exception = Table(  # one row per thing about a run that someone has to 
     _text("settlement", null=True),  # settled, waived
     _text("settlement_reason", null=True),
     _int("settled_ms", null=True),
+    _int("session_number", null=True),  # of its session, also when that was taken away
 )
 
 audit_event = Table(  # one row per act worth an auditor's question; a hash chain

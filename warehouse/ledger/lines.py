@@ -201,8 +201,8 @@ def _with_defaults(lines: pl.DataFrame) -> pl.DataFrame:
 def write_exceptions(connection: Connection, run_id: int, exceptions: pl.DataFrame) -> None:
     """Write a draft's exceptions: `kind`, `session` (null: of no session), `milliseconds`, `detail`."""
     rows = exceptions.select(
-        "kind", "milliseconds", "detail",
-        pl.col("session").alias("session_id"), pl.lit(run_id).alias("billing_run_id"),
+        "kind", "milliseconds", "detail", pl.col("session").alias("session_id"),
+        pl.col("session").alias("session_number"), pl.lit(run_id).alias("billing_run_id"),
     )  # fmt: skip
     insert(connection, _exception, rows)
 

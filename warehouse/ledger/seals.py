@@ -41,7 +41,7 @@ CONVERSION = pl.Schema(
 )  # fmt: skip
 EXCEPTION = pl.Schema(
     {
-        "number": pl.Int64, "kind": pl.String, "session_id": pl.Int64, "milliseconds": pl.Int64,
+        "number": pl.Int64, "kind": pl.String, "session_number": pl.Int64, "milliseconds": pl.Int64,
         "detail": pl.String, "settled_by": pl.String, "settlement": pl.String,
         "settlement_reason": pl.String, "settled_ms": pl.Int64,
     }
@@ -55,6 +55,17 @@ SIGN_OFF = pl.Schema(
 """`number` counts a run's signatures, and its exceptions, 1, 2, ... in the order written."""
 _STORED = {"number": "id", **{name: f"{name}_id" for name in ("project", "office", "application")}}
 """What stands in the table in the place of some columns; the chain's second form takes that."""
+_SECOND_STORED = {**_STORED, "session_number": "session_id"}
+# What is no plain column. Retention and erasures may take a session away: the exception still says which.
+_READ = {
+    "tiers": "CAST(tiers AS TEXT)",
+    "session_number": """
+        CASE WHEN session_number IS NULL THEN session_id
+             WHEN session_id = session_number THEN session_number
+             WHEN session_id IS NULL
+                  AND NOT EXISTS (SELECT 1 FROM session WHERE session.id = session_number) THEN session_number
+             ELSE -1 END""",
+}
 
 _SELECT = {
     "rates": (
@@ -134,7 +145,7 @@ def _differing(said: Mapping[str, str], found: Mapping[str, str]) -> list[str]:
 def _digests(read: Read, kind: str, run_id: int, form: int) -> dict[str, str]:
     """Digest each row as a form of the chain writes it; exceptions, which are many, all of a kind at once."""
     columns, source = _SELECT[kind]
-    stored = _stored(columns)
+    stored = _named_as(columns, _SECOND_STORED if form == SECOND else _STORED)
     rows = read(f"SELECT {_listed(stored)} {source} ORDER BY id", stored, {"run": run_id})
     if "tiers" in columns:
         rows = rows.with_columns(chain.canonical_json(rows["tiers"]))
@@ -153,11 +164,11 @@ def _texts(rows: pl.DataFrame, columns: pl.Schema) -> pl.DataFrame:
     return rows.select(name=pl.col(name).cast(pl.String), kind=kind, text=chain.row_text(columns))
 
 
-def _stored(columns: pl.Schema) -> pl.Schema:
+def _named_as(columns: pl.Schema, stored: Mapping[str, str]) -> pl.Schema:
     return pl.Schema(
-        {_STORED.get(name, name): pl.Int64() if name in _STORED else dtype for name, dtype in columns.items()}
+        {stored.get(name, name): pl.Int64() if name in stored else dtype for name, dtype in columns.items()}
     )
 
 
 def _listed(columns: pl.Schema) -> str:
-    return ", ".join("CAST(tiers AS TEXT)" if name == "tiers" else name for name in columns)
+    return ", ".join(_READ.get(name, name) for name in columns)

@@ -19,6 +19,7 @@ from warehouse import ledger, schema, store
 from warehouse.ledger import SignOff
 from warehouse.ledger.run_events import events_of
 from warehouse.ledger.words import Words
+from warehouse.retention import retain
 
 SEPTEMBER, OCTOBER = ms("2026-10-02 12:00"), ms("2026-11-02 12:00")
 
@@ -209,6 +210,33 @@ def _do(engine: Engine, statements: tuple[str, ...]) -> None:
     with as_superuser(engine) as connection:
         for statement in statements:
             assert connection.execute(sa.text(statement)).rowcount != 0
+
+
+def test_an_exception_is_as_it_was_when_retention_has_taken_its_session_away(both_engines: Engine) -> None:
+    closed_ledger(both_engines)
+    retain(both_engines, ms("2030-01-01 12:00"))
+    of_september = "SELECT session_id, session_number FROM billing_exception WHERE kind = 'unassigned'"
+    with both_engines.connect() as connection:
+        assert connection.execute(sa.text(of_september)).one() == (None, 8)
+    assert billing.verify(both_engines) == []
+    broken = SEALED.format("an exception of kind unassigned").replace("2026-10", "2026-09")
+    for column, value, before in (
+        ("session_id", "9", "NULL"),
+        ("session_number", "9", "8"),
+        ("session_number", "NULL", "8"),
+    ):
+        change, undo = _set("billing_exception", column, value, before, "kind = 'unassigned'")
+        _do(both_engines, change)
+        assert billing.verify(both_engines) == [broken]
+        _do(both_engines, undo)
+
+
+def test_an_exception_that_lost_a_session_which_is_there_is_found(closed: Engine) -> None:
+    change, undo = _set("billing_exception", "session_id", "NULL", "8", "kind = 'unassigned'")
+    _do(closed, change)
+    found = billing.verify(closed)
+    _do(closed, undo)
+    assert found == [SEALED.format("an exception of kind unassigned").replace("2026-10", "2026-09")]
 
 
 def test_a_phase_or_task_of_another_project_is_not_told_by_its_number(engine: Engine) -> None:

@@ -43,7 +43,7 @@ LINES = [
     Column("day", "Day", "day"),
     Column("person", "Person", "code"),
     Column("application", "Application"),
-    Column("where", "Project, phase, task"),
+    Column("where", "Charged to"),
     Column("quantity", "Hours", "code"),
     Column("rate", "Rate", "code"),
     Column("amount", "Amount", "code"),
@@ -98,7 +98,9 @@ def _figures(found: RunReview) -> Markup:
 
 
 def _amounts(minor: dict[str, int]) -> str:
-    return ", ".join(format_minor(amount, code) for code, amount in sorted(minor.items())) or "nothing"
+    # An amount stays with its currency where several break over lines.
+    told = (format_minor(amount, code).replace(" ", "\u00a0") for code, amount in sorted(minor.items()))
+    return ", ".join(told) or "nothing"
 
 
 def _stands(facts: dict[str, Any]) -> Markup:

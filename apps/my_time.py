@@ -39,7 +39,7 @@ STRETCHES = [
     Column("label", "When"),
     Column("name", "Application"),
     Column("hours", "Hours", "code"),
-    Column("where", "Project, phase, task"),
+    Column("where", "Charged to"),
     Column("says", "To do", "alert"),
 ]
 LINES = [
@@ -47,7 +47,7 @@ LINES = [
     Column("line", "Line", "code"),
     Column("day", "Day", "day"),
     Column("application", "Application"),
-    Column("where", "Project, phase, task"),
+    Column("where", "Charged to"),
     Column("quantity", "Hours", "code"),
     Column("amount", "Amount", "code"),
     Column("review", "Review"),

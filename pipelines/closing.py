@@ -257,8 +257,8 @@ def release(  # noqa: PLR0913, PLR0917 - which line is billed after all, by whos
     Raises
     ------
     Problem
-        Unknown run or line, a run that is not closed, a line that is not held or that a closed run has booked
-        anew, no reason, an actor who neither manages the line's project nor is of the billing staff.
+        Unknown run or line, a run that is not closed, a line that is not held, that takes back a held one or
+        that a closed run has booked anew, no reason, an actor who neither manages the line's project nor is of the billing staff.
     """
     reason = require_reason(reason, "release")
     with acting(engine, run, actor) as (connection, found, who):
@@ -269,6 +269,8 @@ def release(  # noqa: PLR0913, PLR0917 - which line is billed after all, by whos
         require_status(found, ("closed",), "accept the line of a draft instead")
         if party.action != "hold":
             raise Problem(f"line {line} of run {run} is not held", "release held lines alone")
+        if party.kind == "reversal":
+            raise Problem(f"line {line} of run {run} takes back what was held", "its replacement is billed")
         booked = ledger.reversed_by(connection, party.line_id)
         if booked:
             raise Problem(f"line {line} of run {run} was booked anew by run {booked}", "look for it there")

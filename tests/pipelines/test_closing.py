@@ -261,6 +261,8 @@ def test_a_line_is_released_once(held: Engine) -> None:
     closed(held, "2026-10", OCTOBER)
     with pytest.raises(Problem, match="line 1 of run 2026-09/1 was booked anew by run 2026-10/1"):
         billing.release(held, RUN, 1, "sue", "agreed", OCTOBER)
+    with pytest.raises(Problem, match="line 2 of run 2026-10/1 takes back what was held; its replacement"):
+        billing.release(held, "2026-10/1", 2, "sue", "agreed", OCTOBER)
 
 
 @pytest.mark.parametrize(

@@ -258,8 +258,8 @@ def release(  # noqa: PLR0913, PLR0917 - which line is billed after all, by whos
     ------
     Problem
         Unknown run or line, a run that is not closed, a line that is not held, that takes back a held one or
-        that a closed run has booked anew, no reason, an actor who neither manages the line's project nor is of
-        the billing staff.
+        that a closed run has booked anew, no reason, an actor who neither manages the line's project nor is
+        of the billing staff.
     """
     reason = require_reason(reason, "release")
     with acting(engine, run, actor) as (connection, found, who):

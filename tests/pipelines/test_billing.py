@@ -516,7 +516,7 @@ def test_what_corrects_a_held_line_is_held(engine: Engine) -> None:
         ("UPDATE billing_run SET approved_by = 'eve'", "the run itself"),
         ("UPDATE billing_run SET digest = 'ff'", "does not end with the digest"),
         ("UPDATE audit_event SET actor = 'eve' WHERE id = 2", "audit event 2 was changed"),
-        ("DELETE FROM audit_event WHERE id = 1", "audit event 2 does not follow"),
+        ("DELETE FROM audit_event WHERE id = 1", "audit event 1 does not follow"),
     ],
 )
 def test_a_change_after_the_close_is_named(both_engines: Engine, change: str, names: str) -> None:

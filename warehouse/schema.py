@@ -795,7 +795,7 @@ billing_run = Table(  # one row per run of a fiscal period
     _json("totals"),  # tie-out, control totals, coverage, bounds: integers, fixed at the draft
     _text("previous_digest", null=True),
     _text("digest", null=True),  # head of the chain when it closed
-    _int("chain_version", default=1),  # which columns of a line its digest covers; see ledger/links.py (`FORMS`)
+    _int("chain_version", default=1),  # which columns of a line its digest covers; see ledger/links.py
     _flag("showback"),  # shown to its payers, never exported
     _int("review_until_ms", null=True),  # projects unsigned by then no longer keep it from being approved
 )

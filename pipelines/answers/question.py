@@ -155,7 +155,7 @@ def no_data(question: Question, what: str = "sessions") -> Problem:
     if first is None or last is None:
         remedy = "enroll an agent, or `process-meter import` a log; `process-meter demo` loads a sample"
     else:
-        remedy = f"sessions are held from {_utc_day(first)} to {_utc_day(last)}: choose start and end there"
+        remedy = f"sessions are held from {_utc_day(first)} to {_utc_day(last)}: choose a window there"
     return Problem(f"There are no {what}{asked} from {question.first_day} to {question.end_day}", remedy)
 
 

@@ -219,7 +219,7 @@ def test_a_period_without_data_is_one_line_and_keeps_its_evidence(tmp_path: Path
     (folder,) = (out / "utilization").iterdir()
     why = (
         "There are no sessions from 2025-01-01 to 2025-02-01; sessions are held from 2026-10-05 to 2026-10-09"
-        ": choose start and end there"
+        ": choose a window there"
     )
     assert str(failed.value) == f"Report utilization stopped: {why}; what it had made is in {folder}"
     assert sorted(path.name for path in folder.iterdir()) == ["utilization.html", "utilization.ipynb"]

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from warehouse import schema
+from warehouse.ledger.reviews import newest_act
 
 _line, _review = schema.charge_line, schema.line_review
 
@@ -31,19 +32,13 @@ def lines_like(connection: Connection, run_id: int, line: int) -> pl.DataFrame:
     mine = (
         sa.select(_line).where((_line.c.billing_run_id == run_id) & (_line.c.line_number == line)).subquery()
     )
-    newest = (
-        sa.select(sa.func.max(_review.c.id))
-        .where(_review.c.charge_line_id == _line.c.id)
-        .correlate(_line)
-        .scalar_subquery()
-    )
     query = (
         sa.select(
             _line.c.id, _line.c.line_number, _line.c.kind, _line.c.day_on, _line.c.billable,
             _line.c.original_line_id, _line.c.note, *(_line.c[name] for name in _SAME), _review.c.action,
         )
         .join(mine, sa.and_(*(_line.c[name].is_not_distinct_from(mine.c[name]) for name in _SAME)))
-        .outerjoin(_review, _review.c.id == newest)
+        .outerjoin(_review, _review.c.id == newest_act())
         .where(_line.c.billing_run_id == run_id)
         .order_by(_line.c.line_number)
     )  # fmt: skip

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from warehouse import schema
 from warehouse.errors import Problem
+from warehouse.ledger.reviews import newest_act
 
 _line, _review, _project = schema.charge_line, schema.line_review, schema.project
 _organization, _account = schema.organization, schema.account
@@ -49,19 +50,13 @@ class Party(NamedTuple):
 
 def party_of(connection: Connection, run_id: int, line: int) -> Party | None:
     """Return a line of a run by its number, and whose it is; None where there is no such line."""
-    newest = (
-        sa.select(sa.func.max(_review.c.id))
-        .where(_review.c.charge_line_id == _line.c.id)
-        .correlate(_line)
-        .scalar_subquery()
-    )
     query = (
         sa.select(
             _line.c.id, _line.c.kind, _line.c.person_id, _project.c.number, _project.c.manager_id,
             _review.c.action, _review.c.actor, _review.c.reason,
         )
         .join(_project, _project.c.id == _line.c.project_id)
-        .outerjoin(_review, _review.c.id == newest)
+        .outerjoin(_review, _review.c.id == newest_act())
         .where((_line.c.billing_run_id == run_id) & (_line.c.line_number == line))
     )  # fmt: skip
     row = connection.execute(query).one_or_none()

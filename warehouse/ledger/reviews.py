@@ -48,6 +48,12 @@ def reviews_of(connection: Connection, run_id: int) -> list[Review]:
     return [Review(*row) for row in connection.execute(query)]
 
 
+def newest_act() -> sa.ScalarSelect[Any]:
+    """Select the id of a line's last act of review, for a query over lines."""
+    newest = sa.select(sa.func.max(_review.c.id)).where(_review.c.charge_line_id == _line.c.id)
+    return newest.correlate(_line).scalar_subquery()
+
+
 def line_id(connection: Connection, run_id: int, line: int) -> int | None:
     """Return the id of a run's line by its number; None where there is no such line."""
     query = sa.select(_line.c.id).where((_line.c.billing_run_id == run_id) & (_line.c.line_number == line))

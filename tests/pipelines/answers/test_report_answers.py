@@ -132,7 +132,7 @@ def test_a_window_without_data_says_what_there_is(week: Engine) -> None:
         utilization.answer(ask(week, start="2025-01-01", end="2025-02-01", now=NOW))
     assert str(problem.value) == (
         "There are no sessions from 2025-01-01 to 2025-02-01; sessions are held from 2026-10-05 to 2026-10-09"
-        ": choose start and end there"
+        ": choose a window there"
     )
 
 

@@ -13,6 +13,9 @@ import psutil
 
 from collector.agent.clock import Moment
 
+PARENTS_TAKE_OVER = sys.platform == "linux"
+"""Whether the CPU time of a process that ends is its parent's from then on, as psutil tells it."""
+
 
 class Stat(NamedTuple):
     """One line of the process table."""
@@ -20,7 +23,7 @@ class Stat(NamedTuple):
     parent: int
     start_ticks: int
     cpu_ms: float
-    """Of the process and of its children that have ended."""
+    """Of the process and, where parents take that over, of its children that have ended."""
     name: str
 
 
@@ -63,6 +66,14 @@ def stat(pid: int) -> Stat | None:
     except (OSError, psutil.Error):
         line = None
     return line
+
+
+def awaits_its_parent(pid: int) -> bool:
+    """Whether a process has ended but its parent has not asked for its exit status yet: a zombie."""
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
 
 
 def _stat(pid: int) -> Stat | None:

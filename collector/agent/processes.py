@@ -152,17 +152,41 @@ class Processes:
     def _drop(self, present: set[int], now: Moment) -> dict[Identity, int]:
         """Forget the processes that are gone; return the exits of instances."""
         exits: dict[Identity, int] = {}
-        for process in self._instances():
-            pid, start_ticks = process.identity
-            line = table.stat(pid) if pid not in self._ended else None
-            if line is None or line.start_ticks != start_ticks:
-                exits[process.identity] = self._ended.get(pid, now.boot_ms)
-                self._forget(process)
-        for process in [each for each in self._processes.values() if each.identity.pid not in present]:
+        for process in self._gone(present):
+            if process.instance:
+                exits[process.identity] = self._ended.get(process.identity.pid, now.boot_ms)
             self._forget(process)
         self._ended.clear()
         self.exits.forget({process.identity.pid for process in self._instances()})
         return exits
+
+    def _gone(self, present: set[int]) -> list[_Process]:
+        """Read what each process of a tree has used; return those that are gone, children before parents.
+
+        Parents are read before their children: of a child that is gone when its turn comes, the parent may
+        have taken over the time or not yet, but never while the child still counts here.
+        """
+        gone = {
+            pid: process
+            for pid, process in self._processes.items()
+            if (process.root and not self._reads(process)) or pid not in present
+        }
+        ended = list(reversed(gone.values()))
+        for process in ended if table.PARENTS_TAKE_OVER else ():
+            parent = gone.get(process.parent)
+            if parent:
+                parent.cpu_ms += process.cpu_ms
+        return ended
+
+    def _reads(self, process: _Process) -> bool:
+        """Read what a process has used; return whether it is still there."""
+        pid = process.identity.pid
+        line = table.stat(pid) if pid not in self._ended else None
+        if line and line.start_ticks == process.identity.start_ticks:
+            process.cpu_ms = line.cpu_ms
+            return True
+        # The time of a child that ended stays its own until its parent has asked for it.
+        return not process.instance and table.awaits_its_parent(pid)
 
     def _forget(self, gone: _Process) -> None:
         """Forget one, and see who inherits the CPU time that was counted here."""
@@ -170,7 +194,7 @@ class Processes:
         del self._processes[pid]
         self._known.discard(pid)  # its number may be in use again: let the scan meet it as new
         parent = self._processes.get(gone.parent)
-        heir = parent.root if parent else None
+        heir = parent.root if parent and table.PARENTS_TAKE_OVER else None
         if gone.instance:
             del self._trees[gone.identity]
             if heir in self._trees:
@@ -259,9 +283,9 @@ class Processes:
         ordered = sorted(
             self._processes.values(), key=lambda each: (each.identity.start_ticks, each.identity)
         )
-        # Parents are measured before their children: a child that ends between the two would count twice.
         self._processes = {process.identity.pid: process for process in ordered}
         for process in ordered:
+            planted = process.root is not None
             parent = self._processes.get(process.parent)
             if process.instance:
                 process.root = process.identity
@@ -269,14 +293,14 @@ class Processes:
                 process.root = parent.root
             elif process.root not in self._trees:
                 process.root = None
+            if process.root and not planted and not self._reads(process):
+                process.cpu_ms = 0.0  # gone since it was met: its parent has its time
 
     def _measure(self) -> dict[SessionKey, float]:
         """Return the CPU time that each session's trees used since the previous scan."""
         totals: dict[Identity, float] = {}
         for process in self._processes.values():
             if process.root:
-                line = table.stat(process.identity.pid)
-                process.cpu_ms = line.cpu_ms if line else process.cpu_ms
                 totals[process.root] = totals.get(process.root, 0.0) + process.cpu_ms
         used: dict[SessionKey, float] = {}
         for process in self._instances():

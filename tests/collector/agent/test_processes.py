@@ -20,7 +20,7 @@ from collector.agent.sample import SessionKey
 from collector.protocol import MonitoredApplication, Signature
 
 CLOCK = SystemClock()
-BURN = "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done"
+BURN = "i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done"
 
 TICKS_MS = 60
 """The system counts CPU time in ticks of 10 ms, in four sums, and the shell starts `sleep` at its end."""
@@ -51,7 +51,7 @@ class Bench:
     def end(self) -> None:
         for child in self.children:
             child.kill()
-            child.wait()
+            child.communicate()
 
 
 @pytest.fixture
@@ -177,18 +177,49 @@ def test_the_time_of_children_counts_also_of_those_that_have_ended(bench: Bench)
     assert total == pytest.approx(used_ms, abs=TICKS_MS)
 
 
+@pytest.mark.parametrize(
+    "work",
+    [
+        pytest.param(f"/bin/sh -c '{BURN}'", id="a child"),
+        pytest.param(f"/bin/sh -c '( {BURN} ); :'", id="a child and a grandchild"),
+        pytest.param(f"( ( {BURN} ); : )", id="a child and a grandchild of the same program"),
+    ],
+)
+def test_what_ended_counts_once_also_before_a_search_misses_it(bench: Bench, work: str) -> None:
+    processes = bench.processes(Signature(executable=bench.shell.name))
+    scan(processes)
+    report = bench.shell.with_suffix(".times")
+    waiting = f"{work}; times > {report}; read done"  # launches nothing afterwards
+    bench.start(bench.shell, "-c", waiting, stdin=subprocess.PIPE)
+    counted = 0.0
+    while counted < 3 * TICKS_MS:  # enough to be missed, or counted twice
+        counted += cpu(scan(processes))
+    while not ended(report):
+        time.sleep(0.05)
+    counted += cpu(processes.scan(CLOCK.now(), dict, search=False))
+    assert counted == pytest.approx(said_ms(report), abs=TICKS_MS)
+
+
 def burned(processes: Processes, bench: Bench, work: str) -> tuple[float, int, float]:
     """Scan while a shell has work done; return its CPU time, the most instances at once, and what it says."""
     report = bench.shell.with_suffix(".times")
     bench.start(bench.shell, "-c", f"{work}; times > {report}; sleep 60")
     seen = [scan(processes)]
-    while not (report.exists() and report.read_text().count("\n") == 2):
+    while not ended(report):
         time.sleep(0.05)
         seen.append(scan(processes))
     seen.append(scan(processes))
+    return sum(map(cpu, seen)), max(len(each.instances) for each in seen), said_ms(report)
+
+
+def ended(report: Path) -> bool:
+    return report.exists() and report.read_text().count("\n") == 2
+
+
+def said_ms(report: Path) -> float:
+    """Return what a shell's `times` printed: its own CPU time and its children's."""
     minutes = re.findall(r"(\d+)m([\d.]+)s", report.read_text())
-    said = 1000 * sum(60 * int(minute) + float(second) for minute, second in minutes)
-    return sum(map(cpu, seen)), max(len(each.instances) for each in seen), said
+    return 1000 * sum(60 * int(minute) + float(second) for minute, second in minutes)
 
 
 def test_time_before_the_first_scan_is_not_counted(bench: Bench) -> None:

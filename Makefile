@@ -18,7 +18,7 @@ help:
 	@echo "            (ARGS=--no-serve does the same and exits)"
 	@echo "make test   set up and run the tests"
 	@echo "make check  style, types on three systems, import contracts, notebook rules"
-	@echo "make soak   the long runs: kill loops, simulations"
+	@echo "make soak   the long runs: kill loops, simulations, every property on 300 cases"
 	@echo "make bench  every promise of speed or weight, as a ratio"
 	@echo "make docs   write docs/commands.md anew from --help"
 	@echo "make lock   resolve the locked requirements anew"
@@ -55,6 +55,7 @@ check: env
 
 soak: env system .venv/spark
 	$(BIN)/python -m pytest -q -o python_files='soak_*.py' $(ARGS) tests
+	$(BIN)/python -m pytest -q -n 2 -m hypothesis --hypothesis-profile=thorough --timeout 3600 $(ARGS)
 
 bench: env system
 	@for script in benchmarks/*.py; do echo "== $$script"; PYTHONPATH=benchmarks $(BIN)/python $$script || exit 1; done

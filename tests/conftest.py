@@ -35,7 +35,8 @@ MEMORY = Path("/dev/shm")
 """Linux' file system in memory: half of the time of tests on a disk is waiting for it to have written."""
 MEMORY_NEEDED = 4 << 30  # bytes
 
-settings.register_profile("steady", deadline=None, print_blob=True)
+settings.register_profile("steady", max_examples=25, deadline=None, print_blob=True)
+settings.register_profile("thorough", settings.get_profile("steady"), max_examples=300)
 settings.load_profile("steady")
 
 

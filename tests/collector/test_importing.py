@@ -248,7 +248,6 @@ def after(empty: Path, *commands: Sequence[Sequence[str]], chunk: int = 1_000) -
         return held(engine)
 
 
-@settings(max_examples=25)
 @given(_LOGS, st.integers(0, 14), st.integers(1, 4))
 def test_parts_in_any_order_leave_what_the_whole_leaves(
     empty_warehouse: Path, drawn: list[tuple[int, str]], cut: int, chunk: int

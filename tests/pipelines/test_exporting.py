@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from accounting import a_line, a_run, billed, by_project, lines, months, read_csv, write
 from accounting_imports import CUSTOMERS, IMPORTS, MAPPINGS
 from billing_warehouse import hour, ms, on, organize, price, use
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine
 
@@ -393,7 +393,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("target", exporting.TARGETS)
-@settings(max_examples=50)
 @given(data=st.data())
 def test_whoever_imports_the_files_comes_to_every_total_of_the_run(
     folder: Path, target: str, data: st.DataObject

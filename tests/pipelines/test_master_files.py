@@ -150,7 +150,7 @@ def test_a_workbook_holds_text_days_and_numbers(filled: Engine, tmp_path: Path) 
     assert (sheet.freeze_panes, sheet.auto_filter.ref) == ("A2", "A1:V7")
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.dictionaries(
         st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=20).filter("-".__ne__),

@@ -7,7 +7,7 @@ from typing import get_args
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine
 
@@ -127,7 +127,6 @@ def test_small_evidence_breaks_no_rule(small: Evidence, small_segments: pl.DataF
     assert _violations(small.sessions, small_segments, SMALL.horizon_ms) == {}
 
 
-@settings(max_examples=25)
 @given(
     seed=st.integers(0, 10_000),
     today=st.dates(date(2024, 3, 1), date(2028, 3, 1)),

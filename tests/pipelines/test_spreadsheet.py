@@ -98,7 +98,6 @@ def test_whole_units_are_written_exactly(
     assert told == [Decimal(amount).scaleb(-2) for amount in amounts]
 
 
-@settings(max_examples=40)
 @given(TEXTS)
 def test_any_text_is_written_as_it_is(tmp_path_factory: pytest.TempPathFactory, texts: list[str]) -> None:
     found = cells(write(tmp_path_factory.mktemp("text"), a_table("text", texts)))

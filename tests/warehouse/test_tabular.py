@@ -307,7 +307,7 @@ def test_names_in_any_script_are_read_as_they_are(tmp_path: Path, name: str) -> 
 
 @given(st.binary(max_size=200), st.sampled_from([".csv", ".xlsx"]))
 @example(b"code,name\n1,x\n", ".csv")
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_bytes_are_read_or_refused_in_one_line(tmp_path: Path, content: bytes, suffix: str) -> None:
     path = tmp_path / f"any{suffix}"
     path.write_bytes(content)

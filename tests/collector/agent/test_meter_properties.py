@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from desk import BOOT, NINE, POLICY, drawing
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.agent.clock import Moment
@@ -170,7 +170,6 @@ def _by_session(records: list[dict[str, Any]], kind: str) -> dict[str, list[dict
     return grouped
 
 
-@settings(max_examples=100)
 @given(st.lists(steps, min_size=1, max_size=40))
 def test_segments_tile_every_session_to_the_millisecond(written: list[Step]) -> None:
     records, _ = _live(written)
@@ -187,7 +186,6 @@ def test_segments_tile_every_session_to_the_millisecond(written: list[Step]) -> 
             assert row["start_ms"] // QUARTER_MS == (row["end_ms"] - 1) // QUARTER_MS
 
 
-@settings(max_examples=60)
 @given(st.lists(steps, min_size=1, max_size=40))
 def test_no_record_is_lost_doubled_or_orphaned(written: list[Step]) -> None:
     records, _ = _live(written)
@@ -204,7 +202,6 @@ def test_no_record_is_lost_doubled_or_orphaned(written: list[Step]) -> None:
     assert len(identities) == len(set(identities)), "one process never opens two sessions"
 
 
-@settings(max_examples=100)
 @given(st.lists(steps, min_size=1, max_size=40))
 def test_since_lies_in_the_session_before_the_segment_and_never_goes_back(
     written: list[Step],
@@ -218,7 +215,6 @@ def test_since_lies_in_the_session_before_the_segment_and_never_goes_back(
         assert all(row["since_ms"] <= row["start_ms"] for row in rows)
 
 
-@settings(max_examples=100)
 @given(st.lists(steps, min_size=1, max_size=40))
 def test_a_segment_is_closed_at_the_first_sample_after_its_time(written: list[Step]) -> None:
     _, day = _live(written)
@@ -228,7 +224,6 @@ def test_a_segment_is_closed_at_the_first_sample_after_its_time(written: list[St
         assert any(sampled_before_ms + anchor < record.end_ms + CLOSURE_MS for anchor in anchors)
 
 
-@settings(max_examples=100)
 @given(st.lists(steps.map(lambda step: replace(step, wall_step_ms=0)), min_size=1, max_size=40))
 def test_watch_intervals_are_apart_and_have_a_length(written: list[Step]) -> None:
     records, _ = _live(written)
@@ -237,7 +232,6 @@ def test_watch_intervals_are_apart_and_have_a_length(written: list[Step]) -> Non
     assert all(before["end_ms"] <= after["start_ms"] for before, after in pairwise(watches))
 
 
-@settings(max_examples=100)
 @given(st.lists(steps.map(lambda step: replace(step, wall_step_ms=0)), min_size=1, max_size=40))
 def test_what_nobody_watched_is_never_input_or_no_input(written: list[Step]) -> None:
     records, _ = _live(written)

@@ -13,7 +13,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.importers.activitywatch import Piece, flattened, read
@@ -432,7 +432,6 @@ def spans(words: Sequence[str]) -> st.SearchStrategy[list[tuple[float, float, st
     return st.lists(span.map(lambda s: (float(s[0]), float(s[0] + s[1]), s[2])), min_size=1, max_size=9)
 
 
-@settings(max_examples=60)
 @given(spans(["draw", "mail"]), spans(["afk", "not-afk"]))
 def test_steps_tile_the_session_and_one_program_at_a_time_has_the_focus(
     tmp_path_factory: pytest.TempPathFactory, window: Spans, afk: Spans
@@ -457,7 +456,6 @@ def test_steps_tile_the_session_and_one_program_at_a_time_has_the_focus(
     assert all(one[1] <= two[0] for one, two in itertools.pairwise(focused))
 
 
-@settings(max_examples=30)
 @given(spans(["draw", "mail"]))
 def test_what_holds_at_a_moment_is_what_began_last(events: Spans) -> None:
     pieces = [Piece(int(start), int(end), word) for start, end, word in events]
@@ -479,7 +477,6 @@ events = st.lists(
 )
 
 
-@settings(max_examples=80)
 @given(events, st.sampled_from(["currentwindow", "afkstatus"]))
 def test_whatever_an_event_holds_it_is_used_or_set_aside(
     tmp_path_factory: pytest.TempPathFactory, given: list[dict[str, Any]], kind: str

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.importers.records import Event, Hold, Options, Record, SetAside, Step, StoredEvent, Tally
@@ -403,7 +403,6 @@ documents = st.recursive(
 )
 
 
-@settings(max_examples=80)
 @given(st.lists(documents, max_size=4))
 def test_whatever_a_line_holds_it_is_an_event_or_set_aside_or_counted(
     tmp_path_factory: pytest.TempPathFactory, lines: list[Any]

@@ -13,7 +13,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from openpyxl import Workbook
 
@@ -580,7 +580,6 @@ anything = st.one_of(
 )
 
 
-@settings(max_examples=80)
 @given(
     st.lists(st.lists(anything, min_size=5, max_size=5), max_size=3),
     st.sampled_from(["iso", "unix", "%d.%m.%Y"]),

@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from manager_rig import (
     NOON,
@@ -605,7 +605,6 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[tuple[A
     return found
 
 
-@settings(max_examples=40)
 @given(attempts=sendings)
 def test_however_a_stream_is_cut_and_sent_again_the_tables_are_the_same(
     tmp_path_factory: pytest.TempPathFactory,

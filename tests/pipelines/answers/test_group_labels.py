@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import polars as pl
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from use_cases import Session, at, described, session, stated
 
@@ -82,7 +82,6 @@ uses = st.lists(
 )
 
 
-@settings(max_examples=40)
 @given(uses, st.permutations(["department", "office"]))
 def test_every_row_is_of_five_people_or_more(rows: list[Use], by: list[str]) -> None:
     found = shown(rows, by)

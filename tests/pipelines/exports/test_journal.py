@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from accounting import a_line, a_run, faults, months, read_csv, write
-from hypothesis import given, settings
+from hypothesis import given
 
 from pipelines.exports import journal
 
@@ -18,7 +18,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("journal")
 
 
-@settings(max_examples=60)
 @given(month=months())
 def test_the_entry_sums_to_zero_and_no_side_is_negative(folder: Path, month: list[dict[str, Any]]) -> None:
     rows = read_csv(write(journal, RUN, month, folder, 'description = "{project}"')[0])

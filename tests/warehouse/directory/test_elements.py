@@ -275,7 +275,7 @@ TREES = st.recursive(
 
 
 @given(text=TREES | st.text(max_size=40) | st.text("<>/&;!?-[]RqD ='", max_size=40))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_a_file_holds_it_is_read_or_refused(tmp_path: Path, text: str) -> None:
     toml, file = tmp_path / "own.toml", tmp_path / "right.xml"
     toml.write_text(OF_ONE.replace('"@i"', '"."'))

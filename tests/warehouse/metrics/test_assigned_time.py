@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 import pytest
 from billing_cases import at, entry, evidence, frame, rate, session, tariff
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from warehouse.metrics import tie_out
@@ -184,7 +184,6 @@ def used(draw: st.DrawFn) -> Evidence:
     return evidence(*sessions, entries=entries)
 
 
-@settings(max_examples=40)
 @given(used(), st.sampled_from(["union", "full", "foreground", "equal_split"]))
 def test_the_hours_to_correct_and_those_assigned_are_all_billable_hours(seen: Evidence, overlap: str) -> None:
     terms = replace(OCTOBER, overlap=overlap)

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from use_cases import Session, at, cells, demand_at, found, session, weekends
 
 from warehouse.metrics.averages import average_demand
@@ -30,7 +30,6 @@ def test_a_day_without_use_has_an_average_of_zero() -> None:
     assert average_demand(curve(found([])), local_days("UTC", at(0), at(60))).collect().is_empty()
 
 
-@settings(max_examples=30)
 @given(weekends())
 def test_the_average_agrees_with_the_mean_of_every_ten_minutes_of_a_local_day(
     weekend: tuple[list[Session], datetime, datetime],

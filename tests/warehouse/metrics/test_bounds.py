@@ -211,7 +211,6 @@ def test_the_peak_lies_between_its_bounds_and_silence_never_lowers_them(
 MONDAY = date(2026, 10, 5)
 
 
-@settings(max_examples=25)
 @given(
     st.lists(
         st.tuples(st.sampled_from(["watched", "half", "silent"]), st.integers(0, 10)), min_size=1, max_size=60

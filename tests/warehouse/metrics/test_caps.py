@@ -6,7 +6,7 @@ from datetime import date
 
 import polars as pl
 from billing_cases import rate
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from rating_cases import HOUR, rated, rows, use
 
@@ -130,7 +130,6 @@ def test_lines_under_no_cap_and_corrections_go_alone() -> None:
     assert together(rated(use(5, 60), at=DAILY)).is_empty()
 
 
-@settings(max_examples=40)
 @given(
     st.lists(
         st.tuples(

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 import pytest
 from billing_cases import ENTRY, INSTANT, PLACEMENT, SESSION, at, frame, rate, tariff
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from warehouse.metrics import tie_out
@@ -318,7 +318,6 @@ TERMS = st.fixed_dictionaries(
 
 
 @pytest.mark.parametrize("overlap", ["union", "full", "foreground", "equal_split"])
-@settings(max_examples=60)
 @given(case=cases(), buffer=st.integers(0, 5), terms=TERMS, per_hour=st.sampled_from([1000, 60]))
 def test_both_implementations_agree(
     overlap: str, case: Case, buffer: int, terms: dict[str, Any], per_hour: int

@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from use_cases import (
     CELL,
@@ -273,7 +273,6 @@ def test_witnesses_are_the_sessions_in_use_at_an_instant_with_state_and_since_wh
 GROUPS = st.sampled_from(["application", "entitlement"])
 
 
-@settings(max_examples=40)
 @given(weekends(), st.sampled_from(KEYS), st.sampled_from(list(BASES)), GROUPS)
 def test_curve_and_peak_agree_with_a_look_at_every_instant(
     weekend: tuple[list[Session], datetime, datetime], key: str, basis: str, group: str

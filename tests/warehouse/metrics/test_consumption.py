@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import Any, NamedTuple
 
 import polars as pl
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from use_cases import CELL, WEIGHTS, Session, at, described, session, stated, weekends
 
@@ -322,7 +322,6 @@ def plainly(
     return answer | {cell[:2]: None for cell in rest}
 
 
-@settings(max_examples=100)
 @given(weekends(), RIGHTS, SEATS)
 def test_every_moment_of_use_consumes_what_plain_python_says_and_only_once(
     story: tuple[list[Session], datetime, datetime], rights: list[Right], seats: list[Seat]

@@ -6,7 +6,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from warehouse.errors import Problem
@@ -70,7 +70,6 @@ def test_without_a_discount_any_surplus_is_too_much_and_a_surcharge_makes_no_off
         step_down=st.fractions(0, 1, max_denominator=10), true_up=st.fractions(0, 2, max_denominator=10),
     )
 )  # fmt: skip
-@settings(max_examples=40, deadline=None)
 def test_beyond_the_walk_away_quantity_no_commitment_is_worth_it(terms: Terms) -> None:
     def gain(quantity: int) -> int:
         years = term(replace(terms, quantity=quantity)).collect()

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from use_cases import CELL, WEIGHTS, Session, at, found, key_of, session, weekends
 
@@ -115,7 +115,6 @@ def moments(each: Session, start: datetime, end: datetime) -> set[datetime]:
     }
 
 
-@settings(max_examples=60)
 @given(weekends(), st.sampled_from([10, 20, 60]))
 def test_devices_of_intervals_are_those_that_plain_python_finds(
     story: tuple[list[Session], datetime, datetime], minutes: int
@@ -162,7 +161,6 @@ def _each_interval(rows: pl.DataFrame, length: timedelta) -> list[tuple[datetime
     ]
 
 
-@settings(max_examples=60)
 @given(weekends(), st.sampled_from(["Europe/Berlin", "America/New_York"]), st.sampled_from([5, 30, 90]))
 def test_user_days_are_those_that_plain_python_counts(
     story: tuple[list[Session], datetime, datetime], zone: str, minimum: int

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from use_cases import MORNING, Session, at, described, session, stated, weekends
 
@@ -71,7 +71,6 @@ def test_an_unknown_group_and_an_empty_window_are_refused() -> None:
         used([], ["office"], until=0)
 
 
-@settings(max_examples=40)
 @given(weekends(), st.lists(st.sampled_from([each for each in GROUPS if each != "group"]), unique=True))
 def test_it_agrees_with_use_by_any_grouping(weekend: Any, by: list[str]) -> None:
     sessions, start, end = weekend

@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from use_cases import CELL, MORNING, Session, at, cells, described, session, stated, weekends
 
@@ -186,7 +186,6 @@ def slowly(
     return sums
 
 
-@settings(max_examples=60)
 @given(weekends_with_projects, st.sampled_from(["1mo", "1w", "1d"]))
 def test_hours_agree_with_a_look_at_every_moment_at_once_and_in_parts(
     case: tuple[list[Session], datetime, datetime, list[Entry]], every: str

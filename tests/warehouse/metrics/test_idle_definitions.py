@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from use_cases import MORNING, SESSION, SUITES, at
 
@@ -195,7 +195,6 @@ rules = st.builds(
 policies = st.builds(Policy, default=rules, applications=st.dictionaries(st.just("bim"), rules, max_size=1))
 
 
-@settings(max_examples=30)
 @given(
     evidence(),
     st.lists(definitions, min_size=1, max_size=4, unique=True),

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from use_cases import (
     CELL,
@@ -253,7 +253,6 @@ def in_saturday_hours(moment: datetime) -> bool:
     return local.isoweekday() == 6 and 8 <= local.hour < 18
 
 
-@settings(max_examples=40)
 @given(weekends(), st.sampled_from(KEYS), st.sampled_from(list(BASES)), shares)
 def test_percentiles_of_time_agree_with_a_sorted_list_of_every_ten_minutes(
     weekend: Weekend, key: str, basis: str, p: float
@@ -284,7 +283,6 @@ def test_percentiles_of_time_agree_with_a_sorted_list_of_every_ten_minutes(
             assert percentile(mine, hours, p) == nearest_rank(values, p)
 
 
-@settings(max_examples=40)
 @given(weekends(), st.sampled_from(KEYS), st.sampled_from(list(BASES)), shares)
 def test_percentiles_of_launches_agree_with_a_walk_through_every_instant(
     weekend: Weekend, key: str, basis: str, p: float
@@ -306,7 +304,6 @@ def test_percentiles_of_launches_agree_with_a_walk_through_every_instant(
     assert answer == {name: nearest_rank(taken, p) for name, taken in levels.items() if taken}
 
 
-@settings(max_examples=40)
 @given(weekends(), st.sampled_from(["Europe/Berlin", "America/New_York", "Asia/Kolkata"]), shares)
 def test_daily_peaks_agree_with_the_highest_of_every_ten_minutes_of_a_local_day(
     weekend: Weekend, zone: str, p: float

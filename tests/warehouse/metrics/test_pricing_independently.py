@@ -152,7 +152,6 @@ def priced(uses: list[dict[str, Any]], terms: dict[str, Any], factor: int | None
     return rated(*uses, at=at, per_hour=per_hour)
 
 
-@settings(max_examples=40)
 @given(USES, terms_of(), FACTORS, PER_HOUR)
 def test_both_implementations_price_alike(
     uses: list[dict[str, Any]], terms: dict[str, Any], factor: int | None, per_hour: int
@@ -170,7 +169,6 @@ def test_both_implementations_price_alike(
     assert packages == (packages_of(lines, terms, exact, per_hour) if terms["tier_kind"] == "package" else 0)
 
 
-@settings(max_examples=25)
 @given(
     USES, terms_of(), FACTORS, PER_HOUR, st.sampled_from([None, 1, 1_000]), st.sampled_from([None, 1, 2_500])
 )

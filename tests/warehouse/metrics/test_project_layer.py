@@ -6,7 +6,7 @@ import itertools
 from typing import Any
 
 import polars as pl
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from warehouse.metrics.project_layer import ALL_INSTANCES, NO_INSTANCE, in_force, lanes
@@ -63,7 +63,6 @@ def by_counting(pieces: Pieces, entries: Entries) -> dict[tuple[int, int], int |
     return found
 
 
-@settings(max_examples=100)
 @example(([(1, 10, 0, 8)], [(1, 1, None, 0, None), (2, 1, None, 3, 5), (3, 1, 11, 0, None)]))
 @given(told())
 def test_the_project_in_force_is_the_one_that_a_count_of_milliseconds_finds(

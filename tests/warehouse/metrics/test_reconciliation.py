@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import polars as pl
-from hypothesis import given, settings
+from hypothesis import given
 from use_cases import CELL, Session, at, described, key_of, session, stated, weekends
 
 from warehouse.metrics.concurrency import intervals
@@ -67,7 +67,6 @@ def test_a_product_that_was_never_seen_in_use_is_counted_as_none() -> None:
     assert reconciled(vendor, counts(), {}).select("ours", "reason").collect().rows() == [(0, UNEXPLAINED)]
 
 
-@settings(max_examples=40)
 @given(weekends())
 def test_stretches_are_counted_as_plain_python_does(story: tuple[list[Session], datetime, datetime]) -> None:
     sessions, start, end = story

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from use_cases import MORNING, Session, at, described, session, stated, weekends
 
 from warehouse.errors import Problem
@@ -90,7 +90,6 @@ def test_open_sessions_and_those_of_no_length_have_their_project_too() -> None:
     assert projects([Session(2, (), at(5), at(5))], entry(1, 2, 0, None, "0077")) == ["0077"]
 
 
-@settings(max_examples=40)
 @given(weekends())
 def test_run_suspended_and_unknown_make_up_every_closed_session(weekend: Any) -> None:
     sessions = weekend[0]

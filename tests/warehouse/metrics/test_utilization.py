@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from use_cases import Session, at, described, session, stated, weekends
 
@@ -317,7 +317,6 @@ groupings = st.lists(st.sampled_from([*SESSION_GROUPS, *TIME_GROUPS]), max_size=
 zones = st.sampled_from(["UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kolkata"])
 
 
-@settings(max_examples=60)
 @given(weekends(), groupings, zones)
 def test_use_agrees_with_a_second_implementation(weekend: Weekend, by: list[str], zone: str) -> None:
     sessions, start, end = weekend
@@ -331,7 +330,6 @@ def test_use_agrees_with_a_second_implementation(weekend: Weekend, by: list[str]
         assert row == {name: expected[key].get(name, 0) for name in row}
 
 
-@settings(max_examples=40)
 @given(weekends(), zones)
 def test_the_days_sum_to_the_whole(weekend: Weekend, zone: str) -> None:
     sessions, start, end = weekend

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from use_cases import CELL, Session, at, cells, demand_at, described, found, session, stated, weekends
 
 from warehouse.errors import Problem
@@ -63,7 +63,6 @@ def test_two_groups_at_once_are_refused() -> None:
 
 
 @given(weekends())
-@settings(max_examples=25, deadline=None)
 def test_shortage_is_that_of_plain_counting(case: tuple[list[Session], datetime, datetime]) -> None:
     sessions, start, end = case
     mine = [each for each in sessions if each.fact("application") == "cad"]

@@ -27,7 +27,7 @@ from evidence_story import (
     replace,
     whole_session,
 )
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from sqlalchemy import Engine
 
@@ -193,7 +193,6 @@ def _fresh(empty: Path) -> Iterator[Engine]:
     ],
     more=[5],
 )
-@settings(max_examples=25)
 def test_segments_through_the_mirror_are_those_of_sql_whatever_landed_in_whatever_order(
     empty_warehouse: Path, actions: list[tuple[Any, ...]], more: list[int]
 ) -> None:

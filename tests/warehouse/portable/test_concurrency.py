@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from portable_cases import in_integers, rows
 from use_cases import SUITES, WEIGHTS, Session, at, described, session, stated, weekends
@@ -83,7 +83,6 @@ def test_the_words_are_written_twice_and_agree() -> None:
     assert (KEYS, GROUPS) == (native.KEYS, native.GROUPS)
 
 
-@settings(max_examples=30)
 @given(weekends(), st.sampled_from(KEYS), st.sampled_from(list(BASES)), st.sampled_from(GROUPS))
 def test_portable_intervals_curve_and_peak_are_those_of_the_metrics(
     weekend: tuple[list[Session], datetime, datetime], key: str, basis: str, group: str

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from portable_cases import in_integers, rows
 from use_cases import SUITES, Session, at, described, session, stated, weekends
@@ -85,7 +85,6 @@ assignments = st.lists(st.tuples(st.sampled_from(["suite", "other"]), holders, d
 counted = st.dictionaries(st.sampled_from(["H-1", "H-9"]), st.tuples(st.integers(0, 5), st.integers(5, 9)))
 
 
-@settings(max_examples=30)
 @given(weekends(), assignments, counted, st.integers(0, 5_000_000), st.sampled_from([0, 0.5, 0.8, 1]))
 def test_portable_unused_seats_are_those_of_the_metrics(
     weekend: tuple[list[Session], datetime, datetime],

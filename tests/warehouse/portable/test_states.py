@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import polars as pl
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from portable_cases import evidence, in_integers, policies, rows
 from use_cases import at
@@ -46,7 +46,6 @@ def test_the_bases_are_written_twice_and_agree() -> None:
     assert BASES == native.BASES
 
 
-@settings(max_examples=60)
 @given(evidence(), policies, st.none() | st.integers(0, 120))
 def test_portable_states_are_those_of_the_metrics(
     segments: pl.LazyFrame, policy: Policy, minutes: int | None

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from portable_cases import in_integers, rows
 from use_cases import Session, at, described, session, stated, weekends
@@ -72,7 +72,6 @@ def test_the_groupings_are_written_twice_and_agree() -> None:
     assert portable.TELLS_IDLE_TIME == native.PRIVATE_COLUMNS
 
 
-@settings(max_examples=30)
 @given(weekends(), GROUPINGS, ZONES)
 def test_portable_use_is_that_of_the_metrics(
     weekend: tuple[list[Session], datetime, datetime], by: list[str], zone: str

@@ -174,7 +174,6 @@ def rows(engine: Engine) -> list[list[tuple[Any, ...]]]:
 
 
 @given(stories())
-@settings(max_examples=25)
 def test_the_rollups_are_those_of_the_evidence_in_whatever_order_it_landed(
     empty_warehouse: Path, story: Story
 ) -> None:

@@ -61,8 +61,15 @@ def broken_events(told: Told) -> Iterator[str]:
 
 
 def broken_closings(told: Told, closed: Sequence[Run]) -> Iterator[str]:
-    """Check that every run that was ever closed still is, with the digest that its event names."""
+    """Check that every run that was ever closed still is, with the digest that its event names, and no other.
+
+    A run that nobody closed is named as well: it has no event.
+    """
     digests = {run.number: run.digest for run in closed}
+    known = {row["subject"] for row in told if row["action"] == "billing close"}
+    for number in digests:
+        if number not in known:
+            yield f"run {number}: no audited event says that it was closed"
     for row in told:
         if row["action"] == "billing close" and isinstance(row["detail"], dict):
             number, said = row["subject"], row["detail"].get("digest")

@@ -32,7 +32,8 @@ LINES = pl.Schema([*_STORED.items(), *_ORIGINAL.items()])
 SHARES = pl.Schema([*_OF_LINE.items(), *chain.SHARE.items()])
 REVIEWS = pl.Schema([*_OF_LINE.items(), *second_form.REVIEW.items()])
 
-_WHICH = "charge_line.billing_run_id = :run AND charge_line.line_number > :after"
+_LEAST = -(2**63)
+_WHICH = "charge_line.billing_run_id = :run AND charge_line.line_number >= :least"
 # A line that corrects one which is not there must not look like one that corrects none.
 _SELECT_LINES = f"""
     SELECT {", ".join(f"charge_line.{name}" for name in _STORED)},
@@ -80,14 +81,26 @@ def batches(read: Read, run_id: int) -> Iterator[Batch]:
     """Read a run's lines, their shares and acts of review; the next ones while these are worked on."""
     words = Words(read)
     with ThreadPoolExecutor(1) as ahead:
-        coming = ahead.submit(_batch, read, words, run_id, -(2**63))
-        while (batch := coming.result()) is not None:
-            coming = ahead.submit(_batch, read, words, run_id, batch.lines["line_number"][-1])
+        least: int | None = _LEAST
+        coming = ahead.submit(_batch, read, words, run_id, _LEAST)
+        while least is not None and (batch := coming.result()) is not None:
+            least = _next_least(batch.lines["line_number"], least)
+            if least is not None:
+                coming = ahead.submit(_batch, read, words, run_id, least)
             yield batch
 
 
-def _batch(read: Read, words: Words, run_id: int, after: int) -> Batch | None:
-    which = {"run": run_id, "after": after}
+def _next_least(numbers: pl.Series, least: int) -> int | None:
+    """Return from which number on the next lines are; None after the last ones.
+
+    SQLite keeps anything in any column: what is no number reads as the least one, and comes last.
+    """
+    following = int(numbers[-1]) + 1
+    return following if numbers.len() == BATCH and least < following < 2**63 else None
+
+
+def _batch(read: Read, words: Words, run_id: int, least: int) -> Batch | None:
+    which = {"run": run_id, "least": least}
     lines = read(_SELECT_LINES, LINES, which)
     if lines.is_empty():
         return None

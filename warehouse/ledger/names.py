@@ -18,6 +18,7 @@ from sqlalchemy import Connection
 from warehouse import directory, schema
 from warehouse.ledger.audit import canonical
 from warehouse.ledger.disclosure import PEOPLE
+from warehouse.ledger.events import Told
 from warehouse.ledger.links import Read
 from warehouse.ledger.runs import Run
 
@@ -28,6 +29,9 @@ _NAME = pl.Schema(
         "digest": pl.String, "code": pl.String,
     }
 )  # fmt: skip
+COUNT = "names_in_closed_bills"
+"""What the event of an erasure calls the number of names that it took out of closed runs."""
+_GONE = "SELECT count(*) FROM billed_name WHERE salt IS NULL"
 _SELECT = """
     SELECT billed_name.person_id, billed_name.name, billed_name.employee_number, billed_name.salt,
            billed_name.digest, person.code
@@ -103,10 +107,20 @@ def broken_names(read: Read, run: Run) -> Iterator[str]:
         yield f"run {run.number}: its list of names is not what it was when the run was closed"
     for row in rows:
         number, name = row["person_id"], row["name"]
-        if name is None and row["salt"] is None and row["code"] == f"erased-{number}":
+        is_erased = name is None and row["employee_number"] is None and row["salt"] is None
+        if is_erased and row["code"] == f"erased-{number}":
             continue
         if row["digest"] != _digest(number, name, row["employee_number"], row["salt"]):
             yield f"run {run.number}: the name of person {number} is not what it was when the run was closed"
+
+
+def broken_erasures(read: Read, told: Told) -> Iterator[str]:
+    """Say so where more or fewer names are gone than erasures have taken away: an event says how many."""
+    gone = int(read(_GONE, pl.Schema({"count": pl.Int64}), {})["count"][0])
+    details = [event["detail"] for event in told if event["action"] == "erase"]
+    said = sum(detail.get(COUNT, 0) for detail in details if isinstance(detail, dict))
+    if gone != said:
+        yield f"{gone:,} names of closed runs are erased, and audited events tell of {said:,}"
 
 
 def _digest(person_id: int, name: str | None, employee_number: str | None, salt: str | None) -> str:

@@ -55,7 +55,6 @@ SIGN_OFF = pl.Schema(
 """`number` counts a run's signatures, and its exceptions, 1, 2, ... in the order written."""
 _STORED = {"number": "id", **{name: f"{name}_id" for name in ("project", "office", "application")}}
 """What stands in the table in the place of some columns; the chain's second form takes that."""
-_SECOND_STORED = {**_STORED, "session_number": "session_id"}
 # What is no plain column. Retention and erasures may take a session away: the exception still says which.
 _READ = {
     "tiers": "CAST(tiers AS TEXT)",
@@ -145,7 +144,7 @@ def _differing(said: Mapping[str, str], found: Mapping[str, str]) -> list[str]:
 def _digests(read: Read, kind: str, run_id: int, form: int) -> dict[str, str]:
     """Digest each row as a form of the chain writes it; exceptions, which are many, all of a kind at once."""
     columns, source = _SELECT[kind]
-    stored = _named_as(columns, _SECOND_STORED if form == SECOND else _STORED)
+    stored = _named_as(columns, _STORED)
     rows = read(f"SELECT {_listed(stored)} {source} ORDER BY id", stored, {"run": run_id})
     if "tiers" in columns:
         rows = rows.with_columns(chain.canonical_json(rows["tiers"]))

@@ -14,6 +14,8 @@ from warehouse.ledger.agreement import Agreement
 from warehouse.ledger.batch_events import broken_batches
 from warehouse.ledger.events import broken_closings, broken_events, rate_ends, read_events
 from warehouse.ledger.links import FORMS, Read, batches, form_of
+from warehouse.ledger.names import broken_erasures
+from warehouse.ledger.release_events import broken_releases
 from warehouse.ledger.runs import Run
 from warehouse.ledger.seals import broken_seals
 from warehouse.ledger.stored_runs import StoredRun, stored_runs
@@ -40,7 +42,9 @@ def verify(engine: Engine) -> list[str]:
         for stored in closed:
             found += _limited(stored.run, list(_broken_run(read, stored, rate_ends(told))))
         found += broken_closings(told, [stored.run for stored in closed])
-        return found + list(broken_batches(read, told))
+        found += broken_batches(read, told)
+        found += broken_releases(read, told)
+        return found + list(broken_erasures(read, told))
 
 
 def broken_chains(engine: Engine) -> list[str]:

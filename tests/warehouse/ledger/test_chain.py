@@ -14,6 +14,7 @@ from sqlalchemy import Engine
 from pipelines import billing
 from warehouse import ledger, store
 from warehouse.ledger import chain, links, second_form
+from warehouse.retention import retain
 
 SEPTEMBER = ms("2026-10-02 12:00")
 PAIR = pl.Schema({"first": pl.String, "second": pl.String, "third": pl.Int64})
@@ -49,6 +50,7 @@ def test_a_run_that_was_closed_in_the_first_form_still_verifies(both_engines: En
         ledger.move(connection, ledger.find_run(connection, run), "closed", closed_by="ann", closed_ms=1)
         digest = ledger.seal(connection, ledger.find_run(connection, run))
         ledger.replace_run(connection, ledger.find_run(connection, run).id, {"digest": digest})
+        ledger.record_event(connection, "ann", "billing close", run, {"digest": digest}, 1)
     assert billing.verify(both_engines) == []
     with store.writing(both_engines) as connection:
         assert ledger.find_run(connection, run).chain_version == 1
@@ -59,13 +61,16 @@ def test_a_run_that_was_closed_in_the_first_form_still_verifies(both_engines: En
     assert found == ["run 2026-09/1: line 2, or what it follows (line 1), was changed"]
 
 
-def test_a_run_that_was_closed_in_the_second_form_still_verifies(
+def test_a_run_that_was_closed_in_the_second_form_still_verifies_also_after_retention(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(chain, "VERSION", 2)
     closed_ledger(engine)
+    retain(engine, ms("2030-01-01 12:00"))
     assert billing.verify(engine) == []
     with engine.connect() as connection:
+        of_session = "SELECT session_id, session_number FROM billing_exception WHERE kind = 'unassigned'"
+        assert connection.execute(sa.text(of_session)).one() == (None, 8)
         assert {run.chain_version for run in ledger.closed_runs(connection)} == {2}
     with as_superuser(engine) as connection:
         connection.execute(sa.text("UPDATE charge_line SET original_line_id = 1 WHERE kind = 'reversal'"))

@@ -17,6 +17,8 @@ from sqlalchemy import Engine
 from pipelines import billing
 from warehouse import ledger, schema, store
 from warehouse.ledger import SignOff
+from warehouse.ledger.events import broken_closings
+from warehouse.ledger.release_events import broken_releases
 from warehouse.ledger.run_events import events_of
 from warehouse.ledger.words import Words
 from warehouse.retention import retain
@@ -237,6 +239,75 @@ def test_an_exception_that_lost_a_session_which_is_there_is_found(closed: Engine
     found = billing.verify(closed)
     _do(closed, undo)
     assert found == [SEALED.format("an exception of kind unassigned").replace("2026-10", "2026-09")]
+
+
+# --- Rows that nobody wrote --------------------------------------------------------------------------------
+
+_COPIED = ", ".join(
+    column.name
+    for column in schema.charge_line.c
+    if column.name not in ("id", "line_number", "original_line_id")
+)
+_MORE = f"INSERT INTO charge_line (id, line_number, {_COPIED}) SELECT 99, {{}}, {_COPIED} FROM charge_line"
+_OF_FIRST = f"WHERE line_number = 1 AND {OCTOBER_RUN}"
+_NO_NUMBER = "'abc'"
+_NO_MORE = ("DELETE FROM charge_line WHERE id = 99",)
+_ERASED = (
+    "UPDATE person SET code = 'erased-1' WHERE id = 1",
+    "CREATE TEMPORARY TABLE kept AS SELECT * FROM billed_name",
+    "UPDATE billed_name SET name = NULL, employee_number = NULL, salt = NULL WHERE person_id = 1",
+)
+_UNERASED = (
+    "UPDATE person SET code = 'p1' WHERE id = 1",
+    """UPDATE billed_name SET (name, employee_number, salt) =
+       (SELECT name, employee_number, salt FROM kept WHERE kept.id = billed_name.id)""",
+    "DROP TABLE kept",
+)
+_RELEASED = "INSERT INTO line_release (charge_line_id, actor, reason, at_ms) VALUES (2, 'x', 'y', 5)"
+
+
+@pytest.mark.parametrize(
+    ("change", "undo", "says"),
+    [
+        ((f"{_MORE.format(-(2**63))} {_OF_FIRST}",), _NO_MORE, "run 2026-10/1: line 1 and maybe others"),
+        (
+            (f"{_MORE.format(_NO_NUMBER)} {_OF_FIRST}",),
+            _NO_MORE,
+            "line -9223372036854775808, or what it follows",
+        ),
+        ((_RELEASED,), ("DELETE FROM line_release",), "no audited event tells of this release of its line 2"),
+        (_ERASED, _UNERASED, "2 names of closed runs are erased, and audited events tell of 0"),
+    ],
+    ids=["a line before the first", "a line without a number", "a release", "an erasure"],
+)
+def test_what_nobody_wrote_is_named(
+    closed: Engine, change: tuple[str, ...], undo: tuple[str, ...], says: str
+) -> None:
+    _do(closed, change)
+    found = billing.verify(closed)
+    _do(closed, undo)
+    assert says in "; ".join(found)
+    assert billing.verify(closed) == []
+
+
+def test_a_closed_run_that_nobody_closed_is_named(closed: Engine) -> None:
+    with closed.connect() as connection:
+        runs = ledger.closed_runs(connection)
+    told = [
+        {"place": 1, "action": "billing close", "subject": "2026-09/1", "detail": {"digest": runs[0].digest}}
+    ]
+    assert list(broken_closings(told, runs)) == ["run 2026-10/1: no audited event says that it was closed"]
+
+
+def test_a_release_that_is_gone_or_changed_is_named(closed: Engine) -> None:
+    event = {
+        "action": "billing release", "subject": "2026-09/1", "actor": "sue", "at_ms": 5,
+        "detail": {"line": 2, "reason": "agreed"},
+    }  # fmt: skip
+    with store.snapshot(closed) as snapshot:
+        assert list(broken_releases(snapshot.read_as, [event])) == [
+            "run 2026-09/1: the release of its line 2 is not what its audited event says"
+        ]
 
 
 def test_a_phase_or_task_of_another_project_is_not_told_by_its_number(engine: Engine) -> None:

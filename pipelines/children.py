@@ -19,7 +19,9 @@ import psutil
 from warehouse.errors import Problem
 
 PATIENCE_SECONDS = 15.0
-"""How long a child may take to begin answering, or to end by itself."""
+"""How long a child may take to end by itself."""
+START_SECONDS = 120.0
+"""How long one may take to begin answering; a busy machine is slow, and one that ends is noticed at once."""
 LOOPBACK = "127.0.0.1"
 AGENT = "import sys; from collector.agent.cli import main; sys.exit(main())"
 """What the installed command `process-meter-agent` does."""
@@ -204,7 +206,7 @@ def is_free(port: int) -> bool:
     return True
 
 
-def wait_until(child: Child, ready: Callable[[], bool], what: str, seconds: float = PATIENCE_SECONDS) -> None:
+def wait_until(child: Child, ready: Callable[[], bool], what: str, seconds: float = START_SECONDS) -> None:
     """Wait until a child is ready.
 
     Raises

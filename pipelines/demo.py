@@ -37,7 +37,6 @@ from warehouse.store import open_warehouse
 REPORTS = ("peak_demand", "utilization", "unused_licenses", "e2p_charges")
 """The longest ones come first: two run at a time."""
 REPORTS_AT_ONCE = 2
-SCREENS_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +240,7 @@ def _serve(home: Home, children: Children, port: int, tell: Teller) -> str:
     with tell.step("screens started"):
         # The screens lead to the reports in their working folder.
         screens = children.start("screens", command, cwd=home.folder)
-        wait_until(screens, lambda: answers(port), "answering", SCREENS_SECONDS)
+        wait_until(screens, lambda: answers(port), "answering")
     return f"http://{LOOPBACK}:{port}/"
 
 

@@ -13,6 +13,10 @@ import psutil
 
 IDLE_JITTER_MS = 20
 """A display server counts in coarse ticks: two readings of one input may differ by this much."""
+TORN_NS = 1_000_000
+"""Clocks read this far apart or farther make no instant: the system held the agent up in between."""
+READINGS = 10
+"""So often they are read at most; on a machine that is never free for a moment the closest reading counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +49,33 @@ class SystemClock:
     """The clocks of this host."""
 
     def now(self) -> Moment:
-        """Return the present instant; on Windows sleep is not told apart from waking yet."""
-        wall_ms = time.time_ns() // 1_000_000
-        if sys.platform == "linux":
-            boot_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
-            mono_ns = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
-        elif sys.platform == "darwin":
-            boot_ns = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
-            mono_ns = time.clock_gettime_ns(time.CLOCK_UPTIME_RAW)
-        else:
-            boot_ns = mono_ns = time.monotonic_ns()
-        return Moment(boot_ns // 1_000_000, wall_ms, mono_ns // 1_000_000)
+        """Return the present instant; on Windows sleep is not told apart from waking yet.
+
+        The clocks can only be read one after the other. Where that takes too long they are read again: the
+        difference of two of them places sessions and tells sleep.
+        """
+        apart_ns, moment = _read()
+        for _ in range(READINGS - 1):
+            if apart_ns < TORN_NS:
+                break
+            apart_ns, moment = min((apart_ns, moment), _read(), key=lambda reading: reading[0])
+        return moment
+
+
+def _read() -> tuple[int, Moment]:
+    """Read all clocks; return within how many nanoseconds, and the instant."""
+    began_ns = time.perf_counter_ns()
+    wall_ms = time.time_ns() // 1_000_000
+    if sys.platform == "linux":
+        boot_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+        mono_ns = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
+    elif sys.platform == "darwin":
+        boot_ns = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
+        mono_ns = time.clock_gettime_ns(time.CLOCK_UPTIME_RAW)
+    else:
+        boot_ns = mono_ns = time.monotonic_ns()
+    apart_ns = time.perf_counter_ns() - began_ns
+    return apart_ns, Moment(boot_ns // 1_000_000, wall_ms, mono_ns // 1_000_000)
 
 
 class LastInput:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from collector.agent.clock import Moment
 from collector.agent.open_session import OpenSession, stated
 from collector.agent.passage import Passage, Stretch, View
+from collector.agent.process_table import tick_ms
 from collector.agent.sample import Project, Sample
 from collector.agent.watch import CLOCK_STEP_MS, Watch
 from collector.protocol import Attention, CollectionPolicy, PresenceRecord, PromptOutcome, Record
@@ -52,7 +53,8 @@ class Meter:
         self._view: View | None = None
         self._moment: Moment | None = None
         self._awake_ms = 0
-        """Boot time since when the agent has watched without a hole, and the machine was awake."""
+        """Boot time, in whole ticks, as starts are, since when the agent has watched without a hole, and the
+        machine was awake."""
         self._boot_id = ""
         self._shown: list[object] = []
         self.changed = False
@@ -98,7 +100,7 @@ class Meter:
             self._forget_boot(sample)
         stretch = self._stretch(sample, policy)
         if stretch.awake_ms < stretch.end_ms or not stretch.watched:
-            self._awake_ms = stretch.end_ms
+            self._awake_ms = tick_ms(stretch.end_ms)
         self._part(sample, stretch)
         self._join(sample, stretch, policy)
         passage = Passage(stretch, self._view, self._look(sample), policy.gap_floor_ms, policy.version)

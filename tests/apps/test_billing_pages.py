@@ -29,7 +29,7 @@ SIZES = {"desktop": (1440, 900), "phone": (390, 844)}
 SERVE = (
     "import sys; from apps.serve import serve; serve(sys.argv[1], 0, ready=lambda at: print(at, flush=True))"
 )
-PATIENCE_MS = 30_000
+PATIENCE_MS = 120_000
 EXPLAIN = "Where it comes from"
 
 
@@ -59,7 +59,7 @@ def address(warehouse: Engine) -> Iterator[str]:
         yield server.stdout.readline().strip()
     finally:
         server.terminate()
-        assert server.wait(30) == 0
+        assert server.wait(60) == 0
         if server.stdout is not None:
             server.stdout.close()
 

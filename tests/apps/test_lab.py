@@ -149,6 +149,6 @@ def test_an_analyst_finds_the_tile_and_runs_notebooks_as_they_are(url: str, tmp_
         page.screenshot(path=SHOTS / "lab-exploring.png")
         page.keyboard.press("Control+Shift+l")
         tile = page.locator(".jp-LauncherCard[title='Process Meter']").first
-        tile.wait_for(timeout=30_000)
+        tile.wait_for()
         assert page.get_by_text("Jupyter news").count() == 0
         page.screenshot(path=SHOTS / "lab-launcher.png")

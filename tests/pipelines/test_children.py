@@ -65,7 +65,7 @@ def test_a_child_that_will_not_end_is_ended_by_force(tmp_path: Path, monkeypatch
     monkeypatch.setattr("pipelines.children.PATIENCE_SECONDS", 0.3)
     with Children(tmp_path / "running.json", tmp_path) as children:
         child = children.start("stubborn", [sys.executable, "-c", STUBBORN])
-        wait_until(child, lambda: "on" in child.log.read_text(), "starting", 10)
+        wait_until(child, lambda: "on" in child.log.read_text(), "starting", 120)
     assert child.process.poll() is not None
 
 
@@ -98,7 +98,7 @@ def test_a_child_that_ends_early_says_why(tmp_path: Path) -> None:
     with Children(tmp_path / "running.json", tmp_path) as children:
         child = children.start("faulty", [sys.executable, "-c", "raise SystemExit('no such port')"])
         with pytest.raises(Problem, match=r"faulty ended: no such port; see .*faulty\.log"):
-            wait_until(child, lambda: False, "answering", 10)
+            wait_until(child, lambda: False, "answering", 120)
 
 
 def test_a_child_that_does_not_get_ready_is_given_up(tmp_path: Path) -> None:
@@ -107,7 +107,7 @@ def test_a_child_that_does_not_get_ready_is_given_up(tmp_path: Path) -> None:
         began = time.monotonic()
         with pytest.raises(Problem, match="sleeper: answering did not happen within 0 s"):
             wait_until(child, lambda: False, "answering", 0.2)
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 60
 
 
 def test_a_command_that_fails_is_one_line() -> None:

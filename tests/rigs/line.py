@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import socket
@@ -13,6 +12,10 @@ import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from collector.agent.clock import Moment
+from collector.agent.home import Home, read_document
+from collector.agent.spool import Spool
 
 METER = str(Path(sys.executable).with_name("process-meter"))
 AGENT = str(Path(sys.executable).with_name("process-meter-agent"))
@@ -60,7 +63,7 @@ class Line:
 
     def _run(self, command: list[str]) -> str:
         done = subprocess.run(
-            command, env=self._environment(), capture_output=True, text=True, timeout=120, check=False
+            command, env=self._environment(), capture_output=True, text=True, timeout=240, check=False
         )
         assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
         return done.stdout
@@ -69,10 +72,11 @@ class Line:
         """Start the manager and wait until it answers."""
         serve = [METER, "manager", "serve", "--port", str(self.port)]
         self.manager = self._start(f"{self.name}-manager", serve)
-        for _ in range(300):
+        end = time.monotonic() + 120
+        while time.monotonic() < end:
             assert self.manager.poll() is None, self.log(f"{self.name}-manager")
             try:
-                with urllib.request.urlopen(f"{self.server}/v1/health", timeout=1):
+                with urllib.request.urlopen(f"{self.server}/v1/health", timeout=20):
                     return
             except OSError:
                 time.sleep(0.1)
@@ -82,7 +86,7 @@ class Line:
         """End the manager as a service manager would."""
         assert self.manager is not None
         self.manager.terminate()
-        self.manager.wait(20)
+        self.manager.wait(60)
 
     def enroll(self) -> None:
         """Draw a one-time token and enroll the agent with it."""
@@ -97,24 +101,39 @@ class Line:
         """End the agent as a power cut would."""
         assert self.agent is not None
         self.agent.send_signal(signal.SIGKILL)
-        self.agent.wait(10)
+        self.agent.wait()
 
     def stop_agent(self) -> None:
         """End the agent as a log-off would."""
         assert self.agent is not None
         self.agent.terminate()
-        assert self.agent.wait(30) == 0, self.log(f"{self.name}-agent")
+        assert self.agent.wait(90) == 0, self.log(f"{self.name}-agent")
 
-    def backlog(self) -> int:
-        """Return how many records still wait in the agent's spool."""
-        return int(json.loads(self.agent_run("status", "--json"))["backlog"])
+    def is_watching(self) -> bool:
+        """Whether the agent has looked at the desktop since it was started."""
+        assert self.agent is not None
+        assert self.agent.poll() is None, self.log(f"{self.name}-agent")
+        told = read_document(self._home.status) or {}
+        return told.get("pid") == self.agent.pid and bool(told["sees"]["focus"])
+
+    def checkpoint(self) -> float:
+        """Return the wall-clock second up to which an agent that was killed has stored what it saw."""
+        spool = Spool(self._home.spool)
+        state = spool.state()
+        spool.close()
+        assert state is not None
+        return Moment(*state["moment"]).wall_ms / 1000
+
+    @property
+    def _home(self) -> Home:
+        return Home(self.folder / f"{self.name}-agent")
 
     def stop(self) -> None:
         """End what still runs."""
         for process in (self.agent, self.manager):
             if process is not None and process.poll() is None:
                 process.kill()
-                process.wait(10)
+                process.wait()
 
     def log(self, name: str) -> str:
         """Return what a process wrote."""

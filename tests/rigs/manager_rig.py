@@ -205,8 +205,8 @@ class Client:
 
     def _connect(self) -> http.client.HTTPConnection:
         if self.context is None:
-            return http.client.HTTPConnection(self.host, self.port, timeout=20)
-        return http.client.HTTPSConnection(self.host, self.port, timeout=20, context=self.context)
+            return http.client.HTTPConnection(self.host, self.port, timeout=120)
+        return http.client.HTTPSConnection(self.host, self.port, timeout=120, context=self.context)
 
 
 @contextmanager
@@ -224,11 +224,11 @@ def running(
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         try:
-            assert ready.wait(20)
+            assert ready.wait(120)
             yield Client(*listener.getsockname(), **client)
         finally:
             server.should_exit = True
-            thread.join(20)
+            thread.join()
 
 
 def as_request(token: str, **changed: Any) -> bytes:

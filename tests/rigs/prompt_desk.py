@@ -32,7 +32,7 @@ class PromptDesk:
 
     def wait_for_window(self) -> str:
         """Wait until somebody is asked."""
-        self.agent.wait_until(self.window, "the window that asks for a project", 60)
+        self.agent.wait_until(self.window, "the window that asks for a project")
         window = self.window()
         assert window
         return window
@@ -51,14 +51,14 @@ class PromptDesk:
 
         def entered() -> bool:
             self.desktop.xdotool(*action)
-            end = time.time() + 3
-            while time.time() < end:
+            end = time.monotonic() + 3
+            while time.monotonic() < end:
                 if self._focused() == int(window):
                     return True
                 time.sleep(0.05)
             return False
 
-        self.agent.wait_until(entered, "the window to have the focus", 60)
+        self.agent.wait_until(entered, "the window to have the focus")
 
     def type(self, text: str) -> None:
         """Type a text."""
@@ -70,7 +70,7 @@ class PromptDesk:
 
     def wait_until_answered(self) -> None:
         """Wait until the window is gone."""
-        self.agent.wait_until(lambda: self.window() is None, "the window to be gone", 60)
+        self.agent.wait_until(lambda: self.window() is None, "the window to be gone")
 
     def _focused(self) -> int | None:
         found = subprocess.run(

@@ -15,6 +15,8 @@ from typing import Any
 
 from small_manager import SmallManager
 
+from collector.agent.home import Home, read_document
+
 PROGRAM = str(Path(sys.executable).with_name("process-meter-agent"))
 
 
@@ -40,7 +42,7 @@ class RunningAgent:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=120,
         )
 
     def enroll(self) -> None:
@@ -49,13 +51,19 @@ class RunningAgent:
         assert done.returncode == 0, done.stderr
 
     def start(self) -> None:
-        """Start it, and wait until it has been heard."""
+        """Start it, and wait until it was heard and has looked: what is launched from then on is watched."""
         heard = len(self.manager.batches)
         with (self.folder / "agent.log").open("ab") as log:
             self.process = subprocess.Popen(
                 [PROGRAM, "run", "--home", str(self.folder / "agent")], env=dict(self.environment), stderr=log
             )
         self.wait_until(lambda: len(self.manager.batches) > heard, "the agent to be heard")
+        self.wait_until(self.has_looked, "the agent to look")
+
+    def has_looked(self) -> bool:
+        """Whether this very process has taken a sample."""
+        told = read_document(Home(self.folder / "agent").status) or {}
+        return self.process is not None and told.get("pid") == self.process.pid
 
     def kill(self) -> float:
         """Kill it with SIGKILL; return the wall time at which it was gone."""
@@ -68,7 +76,7 @@ class RunningAgent:
         """End it with SIGTERM; return its exit status."""
         assert self.process
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(30)
+        return self.process.wait(90)
 
     def status(self) -> dict[str, Any]:
         """Return what `status --json` says."""
@@ -80,10 +88,10 @@ class RunningAgent:
             self.process.kill()
             self.process.wait()
 
-    def wait_until(self, condition: Callable[[], object], what: str, seconds: float = 30) -> None:
+    def wait_until(self, condition: Callable[[], object], what: str, seconds: float = 90) -> None:
         """Wait for something to become true."""
-        end = time.time() + seconds
-        while time.time() < end:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
             if condition():
                 return
             time.sleep(0.05)

@@ -48,7 +48,7 @@ def served(url: str, folder: Path) -> Iterator[str]:
             yield _address(lab, said)
         finally:
             lab.terminate()
-            lab.wait(20)
+            lab.wait(60)
 
 
 def free_port() -> int:
@@ -59,7 +59,7 @@ def free_port() -> int:
 
 
 def _address(lab: subprocess.Popen[bytes], said: Path) -> str:
-    give_up_at = time.monotonic() + 60
+    give_up_at = time.monotonic() + 120
     while time.monotonic() < give_up_at:
         found = re.search(r"http://127\.0\.0\.1:\d+/\S*\?token=\w+", said.read_text())
         if found:
@@ -77,12 +77,13 @@ def opened(address: str) -> Iterator[Page]:
             executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-background-networking"]
         )
         page = browser.new_page(viewport={"width": 1440, "height": 1000})
+        page.set_default_timeout(120_000)
         page.goto(address)
         yield page
         browser.close()
 
 
-def run_all(page: Page, path: Path, *, seconds: int = 90) -> Any:
+def run_all(page: Page, path: Path, *, seconds: int = 150) -> Any:
     """Press the menu's `Run All Cells`, wait, save, and read the notebook back.
 
     Raises
@@ -90,14 +91,14 @@ def run_all(page: Page, path: Path, *, seconds: int = 90) -> Any:
     AssertionError
         It was not saved as it ended.
     """
-    page.locator(".jp-RenderedMarkdown h1").first.wait_for(timeout=60_000)
+    page.locator(".jp-RenderedMarkdown h1").first.wait_for(timeout=120_000)
     # Cells that are sent to a kernel while it starts are forgotten; an analyst sees it idle first.
     wait_until_idle(page)
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_text("Run All Cells", exact=True).first.click()
     page.wait_for_function(ENDED, timeout=seconds * 1000)
     page.keyboard.press("Control+s")
-    give_up_at = time.monotonic() + 30
+    give_up_at = time.monotonic() + 90
     while time.monotonic() < give_up_at:
         # JupyterLab writes into the file that is there, which is empty for a moment.
         text = path.read_text(encoding="utf-8")
@@ -111,7 +112,7 @@ def run_all(page: Page, path: Path, *, seconds: int = 90) -> Any:
 
 def wait_until_idle(page: Page) -> None:
     """Wait until the bar at the foot says that the kernel has nothing to do."""
-    page.get_by_text(IDLE, exact=True).wait_for(timeout=60_000)
+    page.get_by_text(IDLE, exact=True).wait_for(timeout=120_000)
 
 
 def errors(notebook: Any) -> list[str]:

@@ -79,10 +79,10 @@ class Slapd:
                 yield
             finally:
                 process.terminate()
-                process.wait(10)
+                process.wait(60)
 
     def _wait(self, process: subprocess.Popen[bytes]) -> None:
-        give_up_at = time.monotonic() + 15
+        give_up_at = time.monotonic() + 120
         while time.monotonic() < give_up_at and process.poll() is None:
             try:
                 socket.create_connection(("127.0.0.1", self.tls_port), 1).close()

@@ -66,7 +66,7 @@ class Server:
                 yield
             finally:
                 process.send_signal(signal.SIGINT)  # do not wait for those who are connected
-                process.wait(30)
+                process.wait(60)
 
     def _make(self) -> None:
         authority = trustme.CA()
@@ -95,7 +95,7 @@ class Server:
             os.chown(path, owner.pw_uid, owner.pw_gid)
 
     def _wait(self, process: subprocess.Popen[bytes]) -> None:
-        give_up_at = time.monotonic() + 30
+        give_up_at = time.monotonic() + 120
         while process.poll() is None and time.monotonic() < give_up_at:
             ready = [self.bin / "pg_isready", "--host=localhost", f"--port={self.port}", "--quiet"]
             if subprocess.run(ready, check=False).returncode == 0:

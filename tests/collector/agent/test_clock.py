@@ -1,9 +1,12 @@
 """Clocks, zones, and instants read off idle times."""
 
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from collector.agent import clock as clock_module
 from collector.agent.clock import LastInput, Moment, SystemClock, boot_id, host_zone
 
 
@@ -49,6 +52,39 @@ def test_the_systems_clocks_go_forward_together() -> None:
     assert first.mono_ms <= second.mono_ms <= second.boot_ms
     assert second.wall_ms > 1_700_000_000_000
     assert boot_id() == boot_id()
+
+
+class HeldUp:
+    """A host whose clocks all show what `delays_ms` add up to; each is how long one reading of one takes."""
+
+    CLOCK_BOOTTIME, CLOCK_MONOTONIC, CLOCK_UPTIME_RAW = range(3)
+
+    def __init__(self, delays_ms: Iterator[float]) -> None:
+        self.delays_ms, self.at_ns = delays_ms, 0
+
+    def tell(self, _clock: int = 0) -> int:
+        self.at_ns += round(next(self.delays_ms) * 1_000_000)
+        return self.at_ns
+
+    perf_counter_ns = time_ns = clock_gettime_ns = monotonic_ns = tell
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="it has two clocks")
+@pytest.mark.parametrize(
+    ("delays_ms", "moment"),
+    [
+        ([0.1] * 5, Moment(0, 0, 0)),
+        ([0.1, 0.1, 300, 0.1, 0.1, *[0.1] * 5], Moment(300, 300, 300)),
+        ([0.1, 0.1, 0.1, 3_000, 0.1, *[0.1] * 5], Moment(3_000, 3_000, 3_000)),
+        ([1, 1, 40, 1, 1, *[1, 1, 2, 1, 1], *[1, 1, 90, 1, 1] * 8], Moment(48, 46, 49)),
+    ],
+    ids=["at once", "held up after the wall clock", "held up after the boot clock", "held up all the time"],
+)
+def test_the_clocks_of_an_instant_are_read_together_or_again(
+    delays_ms: list[float], moment: Moment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clock_module, "time", HeldUp(iter(delays_ms)))
+    assert SystemClock().now() == moment
 
 
 def test_the_zone_is_what_localtime_points_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

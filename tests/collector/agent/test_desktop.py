@@ -61,15 +61,25 @@ def attention(agent: RunningAgent, code: str) -> str | None:
     return next((row["attention"] for row in present if row["application"] == code), None)
 
 
-def wait_for(agent: RunningAgent, code: str, wanted: str | None, seconds: float = 10) -> float:
-    agent.wait_until(lambda: attention(agent, code) == wanted, f"{code} to be {wanted}", seconds)
-    return time.time()
+def wait_for(agent: RunningAgent, code: str, wanted: str | None) -> None:
+    agent.wait_until(lambda: attention(agent, code) == wanted, f"{code} to be {wanted}")
 
 
-def last_stretch(rows: list[dict[str, Any]], attention: str) -> list[dict[str, Any]]:
-    """Segments of the last unbroken stretch: a minute of other CPU use, or a quarter of an hour, cuts it."""
-    found = [row for row in rows if row["attention"] == attention]
-    return [row for row in found if row["since_ms"] == found[-1]["since_ms"]]
+def wait_for_close(agent: RunningAgent) -> dict[str, Any]:
+    """Return the record of the one session that is closed."""
+
+    def closed() -> list[dict[str, Any]]:
+        return [row for row in agent.manager.records("session") if row["state"] == "closed"]
+
+    agent.wait_until(closed, "the close")
+    (session,) = closed()
+    return session
+
+
+def stretch(rows: list[dict[str, Any]], at: float) -> list[dict[str, Any]]:
+    """Segments of the stretch around an instant: a minute of other CPU use, or a quarter, cuts it."""
+    held = next(row for row in rows if row["start_ms"] <= 1000 * at < row["end_ms"])
+    return [row for row in rows if all(row[name] == held[name] for name in ("attention", "since_ms"))]
 
 
 def test_launch_typing_silence_background_and_close_are_placed_within_a_second_and_a_half(
@@ -77,19 +87,18 @@ def test_launch_typing_silence_background_and_close_are_placed_within_a_second_a
 ) -> None:
     launched = time.time()
     pad = desktop.launch("mousepad")
-    _, paused = desktop.type_for(4)
+    typed, paused = desktop.type_for(4)
     time.sleep(4)
-    resumed, _ = desktop.type_for(4)
-    switched = time.time()
+    resumed, left = desktop.type_for(4)
+    switching = time.time()
     desktop.launch("xterm")
+    switched = time.time()
     time.sleep(2)
     closed = desktop.end(pad)
-    agent.wait_until(
-        lambda: any(r["state"] == "closed" for r in agent.manager.records("session")), "the close", 20
-    )
-    session = next(row for row in agent.manager.records("session") if row["state"] == "closed")
+    session = wait_for_close(agent)
     rows = [row for row in agent.manager.records("segment") if row["session"] == session["session"]]
-    silence, behind = last_stretch(rows, "no_input"), last_stretch(rows, "background")
+    silence, behind = stretch(rows, (paused + resumed) / 2), stretch(rows, (switched + closed) / 2)
+    assert {silence[0]["attention"], behind[0]["attention"]} == {"no_input", "background"}
     told = [
         session["started_ms"],
         silence[0]["start_ms"],
@@ -97,10 +106,12 @@ def test_launch_typing_silence_background_and_close_are_placed_within_a_second_a
         behind[0]["start_ms"],
         session["ended_ms"],
     ]
-    script = [launched, paused, resumed, switched, closed]
-    assert [abs(ms / 1000 - second) < CLOSE_ENOUGH for ms, second in zip(told, script, strict=True)] == [
-        True
-    ] * 5
+    # Between these two moments each; only the window manager knows when the other program got the focus.
+    script = [(launched,) * 2, (paused,) * 2, (resumed,) * 2, (switching, switched), (closed,) * 2]
+    misses = [
+        max(first - ms / 1000, ms / 1000 - last) for ms, (first, last) in zip(told, script, strict=True)
+    ]
+    assert [miss for miss in misses if miss >= CLOSE_ENOUGH] == []
     assert silence[0]["since_ms"] == silence[0]["start_ms"]
     assert {row["instance"] for row in silence} == {pad.pid}
     assert [row["end_ms"] for row in rows[:-1]] == [row["start_ms"] for row in rows[1:]]
@@ -108,8 +119,10 @@ def test_launch_typing_silence_background_and_close_are_placed_within_a_second_a
         kind: sum(row["end_ms"] - row["start_ms"] for row in rows if row["attention"] == kind) / 1000
         for kind in ("input", "no_input")
     }
-    assert seconds["input"] == pytest.approx(8, abs=2)
-    assert seconds["no_input"] == pytest.approx(4, abs=2)
+    silent = resumed - paused
+    assert seconds["input"] == pytest.approx((paused - typed) + (left - resumed), abs=2)
+    # Where the machine is busy, windows take their time before the first stroke and after the last one.
+    assert silent - 2 < seconds["no_input"] < silent + (typed - launched) + (switched - left) + 2
 
 
 def test_an_exit_is_known_within_a_second_and_a_half_of_it(agent: RunningAgent, desktop: Desktop) -> None:
@@ -117,10 +130,7 @@ def test_an_exit_is_known_within_a_second_and_a_half_of_it(agent: RunningAgent, 
     wait_for(agent, "mousepad", "no_input")
     closed = desktop.end(pad)
     wait_for(agent, "mousepad", None)
-    agent.wait_until(
-        lambda: any(r["state"] == "closed" for r in agent.manager.records("session")), "the close", 30
-    )
-    session = agent.manager.records("session")[-1]
+    session = wait_for_close(agent)
     assert abs(session["ended_ms"] / 1000 - closed) < CLOSE_ENOUGH
 
 
@@ -141,10 +151,10 @@ def test_a_display_that_hangs_makes_sessions_held_and_they_come_back(
     server = desktop.children[0].pid
     os.kill(server, signal.SIGSTOP)
     try:
-        wait_for(agent, "mousepad", "held", 20)
+        wait_for(agent, "mousepad", "held")
     finally:
         os.kill(server, signal.SIGCONT)
-    wait_for(agent, "mousepad", "no_input", 30)
+    wait_for(agent, "mousepad", "no_input")
 
 
 def test_the_end_of_the_display_ends_its_programs_and_not_the_agent(
@@ -153,10 +163,8 @@ def test_the_end_of_the_display_ends_its_programs_and_not_the_agent(
     desktop.launch("mousepad")
     wait_for(agent, "mousepad", "no_input")
     desktop.end(desktop.children[0])
-    agent.wait_until(
-        lambda: any(r["state"] == "closed" for r in agent.manager.records("session")), "the close", 30
-    )
-    agent.wait_until(lambda: not agent.status()["sees"]["focus"], "blindness to be told", 30)
+    wait_for_close(agent)
+    agent.wait_until(lambda: not agent.status()["sees"]["focus"], "blindness to be told")
     assert any("does not answer" in spot for spot in agent.status()["blind_spots"])
     assert agent.process is not None
     assert agent.process.poll() is None
@@ -166,7 +174,7 @@ def test_without_a_window_manager_the_focus_is_a_blind_spot(agent: RunningAgent,
     desktop.launch("mousepad")
     wait_for(agent, "mousepad", "no_input")
     desktop.end(desktop.children[1])
-    wait_for(agent, "mousepad", "held", 30)
+    wait_for(agent, "mousepad", "held")
     agent.wait_until(
         lambda: "no window manager says which window has the focus" in agent.status()["blind_spots"],
         "the blind spot to be told",

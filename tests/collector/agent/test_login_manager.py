@@ -92,7 +92,8 @@ class Bus:
 
 
 @pytest.fixture
-def bus(tmp_path: Path) -> Iterator[Bus]:
+def bus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bus]:
+    monkeypatch.setattr("collector.agent.login_manager.PATIENCE_SECONDS", 60.0)  # this bus answers in the end
     made = Bus(tmp_path)
     yield made
     made.end()

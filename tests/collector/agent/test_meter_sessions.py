@@ -41,6 +41,15 @@ def test_what_was_there_at_the_last_search_is_unobserved_until_it_is_recognized(
     assert desk.segments() == [(0.98, 1, "unobserved", 0.98), (1, 3, "background", 0.98)]
 
 
+def test_a_launch_right_after_the_first_sample_was_watched_though_the_system_counts_starts_in_ticks() -> None:
+    desk = Desk()
+    desk.at(0.007)
+    desk.at(1, instances=running(10, since=0), searched_ms=BOOT, focus_pid=77)
+    desk.at(3, instances=())
+    desk.at(8)
+    assert desk.segments() == [(0, 3, "background", 0)]
+
+
 def test_a_launch_before_a_sleep_that_is_found_after_it_is_not_taken_as_watched() -> None:
     desk = Desk()
     desk.at(0)

@@ -79,13 +79,13 @@ def test_a_session_is_held_and_closed_and_carries_its_project(agent: RunningAgen
     agent.start()
     launched = time.time()
     child = program.launch()
-    agent.wait_until(lambda: agent.manager.records("session"), "the launch to be told", 10)
-    agent.wait_until(lambda: agent.manager.batches[-1]["presence"], "the session to be present", 10)
+    agent.wait_until(lambda: agent.manager.records("session"), "the launch to be told")
+    agent.wait_until(lambda: agent.manager.batches[-1]["presence"], "the session to be present")
     time.sleep(1)
     child.kill()
     child.wait()
     closed = time.time()
-    agent.wait_until(lambda: agent.manager.records("session")[-1]["state"] == "closed", "the close", 15)
+    agent.wait_until(lambda: agent.manager.records("session")[-1]["state"] == "closed", "the close")
     session = agent.manager.records("session")[-1]
     assert abs(session["started_ms"] / 1000 - launched) < 1.5
     assert abs(session["ended_ms"] / 1000 - closed) < 1.5
@@ -104,7 +104,7 @@ def test_a_session_is_held_and_closed_and_carries_its_project(agent: RunningAgen
 def test_status_says_what_is_not_seen_and_the_log_too(agent: RunningAgent, program: Program) -> None:
     program.launch()
     agent.start()
-    agent.wait_until(lambda: agent.status()["last_delivery"], "a delivery to be told", 15)
+    agent.wait_until(lambda: agent.status()["last_delivery"], "a delivery to be told")
     told = agent.status()
     assert [row["attention"] for row in told["open"]] == ["held"]
     assert told["running"] is True
@@ -120,7 +120,7 @@ def test_a_kill_leaves_an_unobserved_hole_and_nothing_lost_or_doubled(
 ) -> None:
     agent.start()
     child = program.launch()
-    agent.wait_until(lambda: agent.manager.batches[-1]["presence"], "the session to be present", 10)
+    agent.wait_until(lambda: agent.manager.records("session"), "the session to be stored, and told")
     killed = agent.kill()
     time.sleep(2)
     restarted = time.time()
@@ -128,7 +128,7 @@ def test_a_kill_leaves_an_unobserved_hole_and_nothing_lost_or_doubled(
     time.sleep(1)
     child.kill()
     child.wait()
-    agent.wait_until(lambda: agent.manager.records("session")[-1]["state"] == "closed", "the close", 15)
+    agent.wait_until(lambda: agent.manager.records("session")[-1]["state"] == "closed", "the close")
     session = agent.manager.records("session")[-1]
     rows = agent.manager.records("segment")
     assert len({row["session"] for row in agent.manager.records("session")}) == 1
@@ -146,14 +146,14 @@ def test_a_manager_that_is_away_for_a_while_loses_nothing(agent: RunningAgent, p
     agent.start()
     agent.manager.answer = lambda _: (503, {"error": "away"})
     child = program.launch()
-    time.sleep(2)
+    agent.wait_until(lambda: agent.status()["backlog"], "the session to wait")
     child.kill()
     child.wait()
-    agent.wait_until(lambda: agent.status()["backlog"] >= 3, "records to wait", 20)
-    assert agent.status()["last_error"] == "away"
+    agent.wait_until(lambda: agent.status()["backlog"] >= 3, "the rest to wait")
+    agent.wait_until(lambda: agent.status()["last_error"] == "away", "the reason to be told")
     agent.manager.batches.clear()
     agent.manager.answer = acknowledge
-    agent.wait_until(lambda: agent.status()["backlog"] == 0, "the backlog to go", 40)
+    agent.wait_until(lambda: agent.status()["backlog"] == 0, "the backlog to go", 150)
     kinds = [row["kind"] for row in agent.manager.records("session") + agent.manager.records("segment")]
     assert kinds[:2] == ["session", "session"]
     assert "segment" in kinds
@@ -162,14 +162,14 @@ def test_a_manager_that_is_away_for_a_while_loses_nothing(agent: RunningAgent, p
 def test_a_signal_ends_it_cleanly_with_a_last_delivery(agent: RunningAgent, program: Program) -> None:
     agent.start()
     program.launch()
-    agent.wait_until(lambda: agent.manager.batches[-1]["presence"], "the session to be present", 10)
+    agent.wait_until(lambda: agent.manager.batches[-1]["presence"], "the session to be present")
     before = time.time()
     assert agent.stop() == 0
-    assert time.time() - before < 8
+    ended = time.time()
     last = agent.manager.batches[-1]
     assert last["presence"] == []
     watches = agent.manager.records("watch")
-    assert abs(watches[-1]["end_ms"] / 1000 - before) < 1.5
+    assert before - 0.5 < watches[-1]["end_ms"] / 1000 < ended
     assert all(first["end_ms"] <= second["start_ms"] for first, second in pairwise(watches))
     assert agent.status()["running"] is False
 

@@ -94,9 +94,9 @@ def test_a_browser_shows_the_interface_and_asks_nobody_else(reader: Client) -> N
             "console", lambda message: complaints.append(message.text) if message.type == "error" else None
         )
         page.goto(f"http://{reader.host}:{reader.port}/docs")
-        page.get_by_text("/v1/batches").first.wait_for(timeout=30_000)
+        page.get_by_text("/v1/batches").first.wait_for(timeout=120_000)
         page.get_by_text("Deliver closed records, and the presence").click()
-        page.get_by_text("X-Process-Meter-Signature").wait_for(timeout=10_000)
+        page.get_by_text("X-Process-Meter-Signature").wait_for(timeout=120_000)
         browser.close()
 
     assert complaints == []

@@ -317,7 +317,7 @@ damaged = st.builds(
 )
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(records=st.lists(damaged | json_values, max_size=5))
 def test_whatever_the_records_are_they_are_stored_or_set_aside(
     agent: Client, engine: Engine, records: list[Any]
@@ -331,7 +331,7 @@ def test_whatever_the_records_are_they_are_stored_or_set_aside(
     assert set_aside == answer["quarantined"]
 
 
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(sent=json_values.map(lambda value: json.dumps(value).encode()) | st.binary(max_size=200))
 def test_whatever_the_body_is_it_is_refused_cleanly(agent: Client, sent: bytes) -> None:
     assert refused(agent.ask("POST", "/v1/batches", sent))[0] in (400, 422)
@@ -343,7 +343,7 @@ def test_whatever_the_body_is_it_is_refused_cleanly(agent: Client, sent: bytes) 
 
 def start_post(client: Client, length: int) -> socket.socket:
     """Send the head of a request whose body does not come."""
-    connection = socket.create_connection((client.host, client.port), timeout=20)
+    connection = socket.create_connection((client.host, client.port), timeout=120)
     connection.sendall(
         f"POST /v1/batches HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n".encode()
     )
@@ -367,29 +367,29 @@ def end_of(connection: socket.socket) -> bytes:
 
 
 def test_a_slow_body_is_cut_off(stranger: Client, agent: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(body, "SECONDS", 0.5)
-    begun = time.monotonic()
-    with start_post(stranger, 1_000) as slow:
-        answer = read_all(slow)
+    with monkeypatch.context() as impatient:
+        impatient.setattr(body, "SECONDS", 0.5)
+        with start_post(stranger, 1_000) as slow:
+            answer = read_all(slow)
 
     assert answer.startswith(b"HTTP/1.1 408")
     assert b"The body did not arrive within 0.5 s" in answer
-    assert time.monotonic() - begun < 5
     assert agent.deliver(batch([session()]))[0] == 200
 
 
 def test_a_head_that_does_not_come_is_not_waited_for(
     stranger: Client, agent: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(serving, "HEAD_SECONDS", 0.5)
-    with socket.create_connection((stranger.host, stranger.port), timeout=20) as silent:
-        silent.sendall(b"GET /v1/hea")
-        assert end_of(silent) == b""
+    with monkeypatch.context() as impatient:
+        impatient.setattr(serving, "HEAD_SECONDS", 0.5)
+        with socket.create_connection((stranger.host, stranger.port), timeout=120) as silent:
+            silent.sendall(b"GET /v1/hea")
+            assert end_of(silent) == b""
     assert agent.deliver(batch([session()]))[0] == 200
 
 
 def test_what_is_not_http_is_told_so(stranger: Client) -> None:
-    with socket.create_connection((stranger.host, stranger.port), timeout=20) as connection:
+    with socket.create_connection((stranger.host, stranger.port), timeout=120) as connection:
         connection.sendall(b"\x16\x03\x01 hello\r\n\r\n")
         answer = read_all(connection)
 
@@ -401,16 +401,17 @@ def test_what_is_not_http_is_told_so(stranger: Client) -> None:
 def test_a_crowd_is_asked_to_come_again(
     agent: Client, stranger: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(body, "SECONDS", 3)
+    monkeypatch.setattr(body, "SECONDS", 300)
+    deadline = time.monotonic() + 120
     with ExitStack() as crowd:
         for _ in range(http.MOST_REQUESTS):
             crowd.enter_context(start_post(stranger, 1_000))
-        time.sleep(0.5)
-        assert refused(stranger.ask("GET", "/v1/health")) == (503, "The manager is busy")
+        while (answer := stranger.ask("GET", "/v1/health"))[0] == 200:
+            assert time.monotonic() < deadline, "so many are not taken in"
+        assert refused(answer) == (503, "The manager is busy")
 
-    deadline = time.monotonic() + 10
     while stranger.ask("GET", "/v1/health")[0] != 200:
-        assert time.monotonic() < deadline
+        assert time.monotonic() < deadline, "those who left are not forgotten"
 
 
 def test_many_agents_deliver_at_once(both_engines: Engine) -> None:

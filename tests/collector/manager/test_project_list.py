@@ -174,7 +174,7 @@ def ask(
     client: Client, account: str, etag: str = "", signed_for: str | None = None
 ) -> tuple[int, dict[str, str], bytes]:
     """Ask for a list; return status, headers and body as it came."""
-    connection = http.client.HTTPConnection(client.host, client.port, timeout=20)
+    connection = http.client.HTTPConnection(client.host, client.port, timeout=120)
     path, signed = (f"/v1/projects?account={name}" for name in (account, signed_for or account))
     connection.request("GET", path, headers={**client.signed("GET", signed, b""), "If-None-Match": etag})
     answer = connection.getresponse()

@@ -92,10 +92,10 @@ def test_a_manager_says_where_it_is_and_ends_when_told(warehouse_url: str, how: 
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as manager:
         assert manager.stdout is not None
         url = manager.stdout.readline().strip()
-        with urllib.request.urlopen(f"{url}/v1/health", timeout=20) as answer:
+        with urllib.request.urlopen(f"{url}/v1/health", timeout=120) as answer:
             assert json.load(answer)["status"] == "ok"
         manager.send_signal(how)
-        said, complaints = manager.communicate(timeout=20)
+        said, complaints = manager.communicate(timeout=120)
 
     assert url.startswith("http://127.0.0.1:")
     assert (said, complaints) == ("ended\n", "")
@@ -115,10 +115,10 @@ def test_a_manager_with_a_certificate_may_listen_everywhere(warehouse_url: str, 
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as manager:
         assert manager.stdout is not None
         url = manager.stdout.readline().strip().replace("0.0.0.0", "127.0.0.1")
-        with urllib.request.urlopen(f"{url}/v1/health", timeout=20, context=trusting) as answer:
+        with urllib.request.urlopen(f"{url}/v1/health", timeout=120, context=trusting) as answer:
             assert json.load(answer)["status"] == "ok"
         manager.send_signal(signal.SIGINT)
-        manager.communicate(timeout=20)
+        manager.communicate(timeout=120)
 
     assert url.startswith("https://")
     assert manager.returncode == 0

@@ -17,7 +17,7 @@ from warehouse.errors import Problem
 
 pytestmark = pytest.mark.ldap
 GOOD = {
-    "bind_dn": f'"{ADMIN}"', "password_file": '"password"', "ca_file": '"ca.pem"', "timeout_seconds": "5",
+    "bind_dn": f'"{ADMIN}"', "password_file": '"password"', "ca_file": '"ca.pem"', "timeout_seconds": "60",
     "people.bases": f'["{STAFF}"]',
 }  # fmt: skip
 

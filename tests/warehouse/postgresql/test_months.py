@@ -76,7 +76,7 @@ def test_of_two_who_need_a_new_month_at_once_one_makes_it_and_both_write_to_it(
         while connection.scalar(sa.text(_WAITING)) == 0:
             connection.execute(sa.text("SELECT pg_sleep(0.05)"))
         connection.commit()
-        written.result(timeout=20)
+        written.result(timeout=120)
     assert _rows_by_month(postgres_engine) == {"segment_2025_12": 2}
 
 

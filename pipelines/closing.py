@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Engine
 
 from pipelines import budgets, drafting, rating, settling, signing_off
 from pipelines.acting import Actor, acting, find_actor, require_reason, require_status
-from pipelines.reviewing import under_same_cap
+from pipelines.reviewing import WAYS, refuse_stray, under_same_cap
 from warehouse import evidence, frames, ledger
 from warehouse.errors import Problem
 from warehouse.ledger import OPEN, Release, Run
@@ -19,8 +19,6 @@ CORRECT = (
     "(`process-meter billing draft`), a held line is billed by `process-meter billing release`, "
     "and what was imported wrongly is exported anew"
 )
-
-_WAYS = {"hold": "is held", "writeoff": "is written off", "billed": "is billed"}
 
 # --- Approve -----------------------------------------------------------------------------------------------
 
@@ -79,6 +77,7 @@ def _approvable(
     _refuse_marked(connection, run)
     settling.refuse_open(connection, run)
     signing_off.refuse_unsigned(connection, run, now_ms)
+    _refuse_strays(connection, run)
     _refuse_split_caps(run, lines)
     check_lines(run, lines, ledger.shares_of(engine, run.number))
     return lines, rules
@@ -148,6 +147,19 @@ def _refuse_marked(connection: Connection, run: Run) -> None:
             raise Problem(f"run {run.number} {what}: {shown}", remedy)
 
 
+def _refuse_strays(connection: Connection, run: Run) -> None:
+    """Refuse a run whose corrections do not go as what they correct."""
+    for reversal in ledger.reversals(connection, run.id):
+        if reversal.kept != reversal.original_kept:
+            refuse_stray(run, reversal)
+    released = ledger.released_since(connection, run.id)
+    if released:
+        raise Problem(
+            f"run {run.number} holds line {released[0]}, and what that corrects was released since the draft",
+            "draft the period again",
+        )
+
+
 def _refuse_split_caps(run: Run, lines: pl.DataFrame) -> None:
     """Refuse a run that bills some of the lines under a cap and holds or writes off others.
 
@@ -162,7 +174,8 @@ def _refuse_split_caps(run: Run, lines: pl.DataFrame) -> None:
     if not split.is_empty():
         first = split.filter(pl.col("cap") == pl.col("cap").min())
         ways = ", ".join(
-            f"line {line} {_WAYS[way]}" for line, way in first.select("line", "how").head(5).rows()
+            f"line {line} {WAYS[ledger.kept_by(way)]}"
+            for line, way in first.select("line", "how").head(5).rows()
         )
         raise Problem(
             f"run {run.number}: lines under one cap are not billed alike: {ways}",
@@ -258,8 +271,8 @@ def release(  # noqa: PLR0913, PLR0917 - which line is billed after all, by whos
     ------
     Problem
         Unknown run or line, a run that is not closed, a line that is not held, that takes back a held one or
-        that a closed run has booked anew, no reason, an actor who neither manages the line's project nor is
-        of the billing staff.
+        that a closed or approved run has booked anew, no reason, an actor who neither manages the line's
+        project nor is of the billing staff.
     """
     reason = require_reason(reason, "release")
     with acting(engine, run, actor) as (connection, found, who):
@@ -275,6 +288,12 @@ def release(  # noqa: PLR0913, PLR0917 - which line is billed after all, by whos
         booked = ledger.reversed_by(connection, party.line_id)
         if booked:
             raise Problem(f"line {line} of run {run} was booked anew by run {booked}", "look for it there")
+        approved = ledger.approved_by(connection, party.line_id)
+        if approved:
+            raise Problem(
+                f"line {line} of run {run} is booked anew by run {approved}, which is approved",
+                "close that first, and release there what it holds; or void it",
+            )
         held = under_same_cap(connection, found, line).filter(pl.col("review") == "hold")
         ids = {line: party.line_id} | dict(held.select("line", "line_id").rows())
         return [

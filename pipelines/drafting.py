@@ -247,7 +247,11 @@ def refuse_overtaken(connection: Connection, previous_digest: str | None, what: 
 
 
 def _reviews_by_key(connection: Connection, engine: Engine, run: Run) -> list[Keyed]:
-    """Return a draft's acts of review with what their lines are; but none that a transfer has carried out."""
+    """Return a draft's acts of review with what their lines are.
+
+    But none that a transfer has carried out, nor what the draft itself has held back: the next one says anew
+    what is, as lines may have been released since.
+    """
     keys = {
         line: tuple(key) for line, *key in ledger.lines_of(engine, run.number)["line_id", *LINE_KEY].rows()
     }
@@ -256,7 +260,11 @@ def _reviews_by_key(connection: Connection, engine: Engine, run: Run) -> list[Ke
         mine = acts.setdefault(review.line_id, [])
         if review.action == "transfer":
             mine.clear()
-        else:
+        elif (review.reason, review.actor, review.at_ms) != (
+            ledger.INHERITED,
+            run.prepared_by,
+            run.prepared_ms,
+        ):
             mine.append(review)
     return [(keys[line], review) for line, mine in acts.items() for review in mine]
 
@@ -282,6 +290,6 @@ def _inherited(lines: pl.DataFrame, values: Mapping[str, Any]) -> list[tuple[int
         return []
     back = lines.filter(pl.col("review").is_in(ledger.NOT_BILLED)).select("line", "review")
     return [
-        (line, Review(0, action, values["prepared_by"], "as the line it corrects", values["prepared_ms"]))
+        (line, Review(0, action, values["prepared_by"], ledger.INHERITED, values["prepared_ms"]))
         for line, action in back.iter_rows()
     ]

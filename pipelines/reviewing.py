@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NoReturn
 
 import polars as pl
 from sqlalchemy import Connection, Engine
@@ -13,7 +13,7 @@ from pipelines.acting import acting, require_reason, require_status
 from pipelines.transferring import entry_rows, line_stretches
 from warehouse import evidence, ledger
 from warehouse.errors import Problem
-from warehouse.ledger import OPEN, Party, Review, Run
+from warehouse.ledger import OPEN, Party, Reversal, Review, Run
 from warehouse.metrics import caps
 from warehouse.metrics.charges import Tariff
 from warehouse.projects import Codes, Master
@@ -41,8 +41,9 @@ def review(  # noqa: PLR0913, PLR0917 - an act of review is who does what to whi
     Raises
     ------
     Problem
-        Unknown run, line or action, a run that is no longer in review, a line that was transferred, no
-        reason, an actor who has no right to the act.
+        Unknown run, line or action, a run that is no longer in review, a line that was transferred, one that
+        takes back what was not billed and would be (or the other way round), no reason, an actor who has no
+        right to the act.
     """
     if action not in REVIEW_ACTIONS:
         raise Problem(f"unknown act of review {action!r}", f"use one of {', '.join(REVIEW_ACTIONS)}")
@@ -54,6 +55,7 @@ def review(  # noqa: PLR0913, PLR0917 - an act of review is who does what to whi
         require_status(found, OPEN, "only a draft can be reviewed")
         if party.action == "transfer":
             raise Problem(f"line {line} of run {run} was transferred", "draft the period again")
+        _refuse_reversed(connection, found, line, action)
         marked = _also(connection, found, line, action)
         if party.action != action:
             marked = {line: party.line_id} | marked
@@ -63,6 +65,34 @@ def review(  # noqa: PLR0913, PLR0917 - an act of review is who does what to whi
             }
             _write(connection, found, acts)
     return list(marked)
+
+
+def _refuse_reversed(connection: Connection, run: Run, line: int, action: str) -> None:
+    """Refuse to bill what takes back a line that was not billed, or to keep from the bill what was."""
+    if action == "dispute":
+        return
+    for reversal in ledger.reversals(connection, run.id):
+        if reversal.line == line and ledger.kept_by(action) != reversal.original_kept:
+            refuse_stray(run, reversal)
+
+
+WAYS = {"hold": "is held", "writeoff": "is written off", None: "is billed"}
+"""How a line is kept from the bill, in words."""
+
+
+def refuse_stray(run: Run, reversal: Reversal) -> NoReturn:
+    """Say that a line which takes back another one goes as that one.
+
+    Raises
+    ------
+    Problem
+        Naming both.
+    """
+    raise Problem(
+        f"line {reversal.line} of run {run.number} takes back line {reversal.original_line} of run "
+        f"{reversal.original_run}, which {WAYS[reversal.original_kept]}: it goes as that line",
+        "hold, write off or accept what replaces it",
+    )
 
 
 def _also(connection: Connection, run: Run, line: int, action: str) -> dict[int, int]:

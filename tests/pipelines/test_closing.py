@@ -30,6 +30,7 @@ from pipelines import adjusting, billing, budgets, exporting
 from pipelines.book import open_book
 from pipelines.statements import read_statements
 from pipelines.workbook_sheets import adjustments
+from warehouse import ledger
 from warehouse.errors import Problem
 from warehouse.projects import Codes
 
@@ -251,6 +252,63 @@ def test_a_release_waits_for_a_run_that_is_closed_and_for_its_cut_off(held: Engi
     assert len(lines(held, "line", run=run)) == 3
     billing.void(held, run, "pat", "begin anew", OCTOBER + 2)
     assert len(lines(held, "line", run=billing.draft(held, "2026-10", "generic", "pat", OCTOBER + 3))) == 3
+
+
+def late_half_hour(engine: Engine) -> str:
+    """Draft October, which books line 1 anew, on hold as that is: half an hour more of it was received."""
+    use(engine, session(11, ("2026-09-07 12:00", "2026-09-07 12:30", "input")), received="2026-10-20 08:00")
+    on(engine, 11, "A", at_="2026-09-07 12:00", created="2026-10-20 08:00", entry=50)
+    return billing.draft(engine, "2026-10", "generic", "pat", OCTOBER)
+
+
+def test_a_line_released_after_the_draft_that_books_it_anew_is_billed_by_drafting_again(held: Engine) -> None:
+    october = late_half_hour(held)
+    assert [row[-1] for row in lines(held, *BOOKED, run=october)] == [None, "hold", "hold"]
+    billing.release(held, RUN, 1, "sue", "agreed", OCTOBER + 1)
+    says = "run 2026-10/1 holds line 3, and what that corrects was released since the draft; draft the period"
+    with pytest.raises(Problem, match=says):
+        billing.approve(held, october, "ann", OCTOBER + 1)
+    for later in (2, 3):
+        billing.draft(held, "2026-10", "generic", "pat", OCTOBER + later)
+    assert [row[-1] for row in lines(held, *BOOKED, run=october)] == [None, "hold", None]
+    with held.connect() as connection:  # drafted however often, it is held back once
+        assert len(ledger.reviews_of(connection, ledger.find_run(connection, october).id)) == 1
+    billing.approve(held, october, "ann", OCTOBER + 3)
+
+
+def test_nothing_is_released_that_an_approved_run_books_anew(held: Engine) -> None:
+    october = late_half_hour(held)
+    billing.approve(held, october, "ann", OCTOBER)
+    says = "line 1 of run 2026-09/1 is booked anew by run 2026-10/1, which is approved; close that first"
+    with pytest.raises(Problem, match=says):
+        billing.release(held, RUN, 1, "sue", "agreed", OCTOBER + 1)
+    billing.close(held, october, "ann", OCTOBER)
+    assert billing.release(held, october, 3, "sue", "agreed", OCTOBER + 1) == [3]
+
+
+def test_what_takes_back_a_line_is_billed_if_that_was(held: Engine) -> None:
+    on(held, 2, "B", at_="2026-09-08 09:30", entry=51, created="2026-10-20 08:00")
+    october = late_half_hour(held)
+    taken = lines(held, "line", "review", "amount_minor", run=october)
+    assert taken[1] == (2, "hold", -9000)
+    assert taken[3] == (4, None, -9000)
+    for line, action, says in (
+        (
+            2,
+            "accept",
+            "line 2 of run 2026-10/1 takes back line 1 of run 2026-09/1, which is held: it goes as",
+        ),
+        (2, "writeoff", "takes back line 1 of run 2026-09/1, which is held"),
+        (4, "hold", "takes back line 2 of run 2026-09/1, which is billed: it goes as that line; hold, write"),
+    ):
+        with pytest.raises(Problem, match=says):
+            billing.review(held, october, line, action, "sue", "why", OCTOBER)
+    assert billing.review(held, october, 4, "accept", "sue", "why", OCTOBER) == [4]
+    assert billing.review(held, october, 2, "dispute", "sue", "why", OCTOBER) == [2]
+    assert billing.review(held, october, 2, "hold", "sue", "why", OCTOBER) == [2]
+    change(held, "DELETE FROM line_review WHERE action = 'hold' AND reason = 'why'")
+    change(held, "DELETE FROM line_review WHERE action = 'dispute'")
+    billing.approve(held, october, "ann", OCTOBER)
 
 
 def test_a_line_is_released_once(held: Engine) -> None:

@@ -39,12 +39,15 @@ from warehouse.ledger.reading import entries_behind, originals_of, review_rows, 
 from warehouse.ledger.releases import (
     Release,
     add_release,
+    approved_by,
     let_go,
     pending_releases,
     release_of,
+    released_since,
     reversed_by,
 )
-from warehouse.ledger.reviews import Review, add_reviews, line_id, lines_in, reviews_of
+from warehouse.ledger.reversals import Reversal, kept_by, reversals
+from warehouse.ledger.reviews import INHERITED, Review, add_reviews, line_id, lines_in, reviews_of
 from warehouse.ledger.runs import (
     OPEN,
     Run,
@@ -73,6 +76,7 @@ from warehouse.ledger.sign_offs import ProjectLines, SignOff, add_sign_off, proj
 from warehouse.ledger.verification import broken_chains, link_of, verify
 
 __all__ = [
+    "INHERITED",
     "LINES",
     "NOT_BILLED",
     "OPEN",
@@ -82,6 +86,7 @@ __all__ = [
     "Party",
     "ProjectLines",
     "Release",
+    "Reversal",
     "Review",
     "Run",
     "Settlement",
@@ -92,6 +97,7 @@ __all__ = [
     "add_reviews",
     "add_run",
     "add_sign_off",
+    "approved_by",
     "billing_staff",
     "broken_chains",
     "closed_runs",
@@ -105,6 +111,7 @@ __all__ = [
     "find_run",
     "forget_name",
     "head",
+    "kept_by",
     "late",
     "let_go",
     "line_id",
@@ -128,9 +135,11 @@ __all__ = [
     "record_event",
     "record_events",
     "release_of",
+    "released_since",
     "remove_exceptions",
     "replace_run",
     "requires_separation",
+    "reversals",
     "reversed_by",
     "review_rows",
     "reviews_of",

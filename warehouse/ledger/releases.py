@@ -8,9 +8,11 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from warehouse import schema
+from warehouse.ledger.lines import NOT_BILLED
+from warehouse.ledger.reviews import INHERITED, newest_act
 
 _line, _release, _run = schema.charge_line, schema.line_release, schema.billing_run
-_period = schema.fiscal_period
+_period, _review = schema.fiscal_period, schema.line_review
 
 
 _COLUMNS = (_release.c.charge_line_id, _release.c.actor, _release.c.reason, _release.c.at_ms)
@@ -69,6 +71,30 @@ def reversed_by(connection: Connection, line_id: int) -> str | None:
         )
     )
     return connection.scalar(query)
+
+
+def approved_by(connection: Connection, line_id: int) -> str | None:
+    """Return the number of the approved run that books a line anew; None where none does."""
+    query = (
+        sa.select(_run.c.number)
+        .join(_line, _line.c.billing_run_id == _run.c.id)
+        .where((_line.c.original_line_id == line_id) & (_run.c.status == "approved"))
+    )
+    return connection.scalars(query).first()
+
+
+def released_since(connection: Connection, run_id: int) -> list[int]:
+    """Return the numbers of a run's lines that its draft has held back, and that correct a released line."""
+    drafted = sa.select(_review.c.charge_line_id).where(_review.c.reason == INHERITED)
+    query = (
+        sa.select(_line.c.line_number)
+        .join(_release, _release.c.charge_line_id == _line.c.original_line_id)
+        .join(_review, _review.c.id == newest_act())
+        .where((_line.c.billing_run_id == run_id) & (_line.c.kind != "reversal"))
+        .where(_review.c.action.in_(NOT_BILLED) & _line.c.id.in_(drafted))
+        .order_by(_line.c.line_number)
+    )
+    return list(connection.scalars(query))
 
 
 def let_go(connection: Connection, run_id: int) -> frozenset[int]:

@@ -11,6 +11,9 @@ from warehouse import schema
 
 _line, _review, _project = schema.charge_line, schema.line_review, schema.project
 
+INHERITED = "as the line it corrects"
+"""Why a draft holds back what corrects a line that was held back, until somebody says otherwise."""
+
 
 class Review(NamedTuple):
     """One act of review on one line; `detail` of a transfer: project, phase, task."""

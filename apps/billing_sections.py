@@ -21,7 +21,9 @@ from warehouse.errors import Problem
 from warehouse.money import HOUR_MS, format_minor
 
 MOST_LINES = 25
-"""A longer list helps nobody: choose a project, or take the workbook, which has all lines."""
+"""Of all projects together a longer list helps nobody: choose one of them."""
+MOST_OF_PROJECT = 500
+"""Of a project that is chosen, whose lines somebody goes through."""
 STEPS = ("collecting", "draft", "review", "approved", "closed")
 EXCEPTIONS = [
     Column("words", "What"),
@@ -29,24 +31,24 @@ EXCEPTIONS = [
     Column("settled", "Settled", "count"),
     Column("waived", "Waived", "count"),
     Column("hours", "Hours", "hours"),
-    Column("why", "Why it matters"),
+    Column("why", "Why it matters", "words"),
 ]
 PROJECTS = [
     Column("label", "Project"),
-    Column("amount", "To be billed", "code"),
+    Column("amount", "To be billed", "amount"),
     Column("lines", "Lines", "count"),
     Column("sign_off", "Sign-off"),
-    Column("limit_left", "Left to the limit", "code"),
+    Column("limit_left", "Left to the limit", "amount"),
 ]
 LINES = [
     Column("line", "Line", "code"),
     Column("day", "Day", "day"),
     Column("person", "Person", "code"),
-    Column("application", "Application"),
-    Column("where", "Charged to"),
-    Column("quantity", "Hours", "code"),
-    Column("rate", "Rate", "code"),
-    Column("amount", "Amount", "code"),
+    Column("application", "Application", "words"),
+    Column("where", "Charged to", "words"),
+    Column("quantity", "Hours", "amount"),
+    Column("rate", "Rate", "amount"),
+    Column("amount", "Amount", "amount"),
     Column("review", "Review"),
 ]
 STEPS_TABLE = [
@@ -67,9 +69,9 @@ STRETCHES = [
     Column("session", "Session", "code"),
     Column("day", "From", "code"),
     Column("until", "To", "code"),
-    Column("active", "Active h", "code"),
-    Column("pause", "Pause h", "code"),
-    Column("buffer", "Buffer h", "code"),
+    Column("active", "Active h", "amount"),
+    Column("pause", "Pause h", "amount"),
+    Column("buffer", "Buffer h", "amount"),
 ]
 
 
@@ -86,9 +88,11 @@ def _figures(found: RunReview) -> Markup:
     states = facts["exceptions_by_state"]
     unsigned = found.projects.filter(pl.col("state").is_in(["unsigned", "changed", "withdrawn"])).height
     amount = AMOUNT.get(facts["status"], "To be billed")
+    # A manager, who sees fewer lines, would take it for the amount of own projects.
+    whole = " of the whole run" if found.lines.height < facts["lines"] else ""
     return page.figures(
         [
-            (amount, _amounts(facts["billed_minor"]), count(facts["lines"], "line")),
+            (amount, _amounts(facts["billed_minor"]), f"{count(facts['lines'], 'line')}{whole}"),
             ("Held back", _amounts(facts["held_minor"]), "stays in the ledger"),
             ("In dispute", f"{len(facts['disputed_lines']):,}", "lines"),
             ("Blocking", f"{sum(facts['blocking'].values()):,}", f"of {sum(states['open'].values()):,} open"),
@@ -234,17 +238,20 @@ def projects(found: RunReview) -> Markup:
 
 
 def lines(found: RunReview, project: str) -> Markup:
-    """Return the lines of a project, or of all (empty), up to `MOST_LINES`."""
+    """Return the lines of a project up to `MOST_OF_PROJECT`, or of all (empty) up to `MOST_LINES`."""
     rows = found.lines if not project else found.lines.filter(pl.col("project") == project)
     # What somebody has said something about is looked for first.
     ordered = rows.sort(pl.col("review").is_null(), "line")
-    shown = ordered.head(MOST_LINES).with_columns(
+    shown = ordered.head(MOST_OF_PROJECT if project else MOST_LINES).with_columns(
         where=pl.concat_str("project", "phase", "task", separator=" / ", ignore_nulls=True),
         review=reviewed(),
     )
     more = rows.height - shown.height
     words = (
-        page.words(f"{more:,} more are not shown: choose a project, or take the workbook.")
+        page.words(
+            f"{more:,} more are not shown: {'' if project else 'choose a project, or '}list them with "
+            f"`process-meter billing lines {found.facts['run']}`."
+        )
         if more
         else Markup("")
     )
@@ -321,4 +328,4 @@ def _bar(words: str, hours: float, part: float) -> Markup:
     kind = "plus" if hours >= 0 else "minus"
     bar = Markup('<i class="{}" style="width:{}%"></i>').format(kind, round(100 * part, 1))
     row = Markup('<tr><th scope="row">{}</th><td class="n">{}</td><td class="bar">{}</td></tr>')
-    return row.format(words, page.shown(hours, "hours"), bar)
+    return row.format(words, f"{page.shown(hours, 'hours')} h", bar)

@@ -53,8 +53,8 @@ PAYERS = [
 OWN = [
     Column("name", "Application"),
     Column("sessions", "Sessions", "count"),
-    Column("first", "First start", "code"),
-    Column("last", "Last start", "code"),
+    Column("first", "First start", "words"),
+    Column("last", "Last start", "words"),
 ]
 VIEWS = [Column("at", "When", "code"), Column("actor", "Who"), Column("action", "What")]
 
@@ -278,7 +278,7 @@ def you_section(found: AboutYou) -> Markup:
     return page.section(
         "What is recorded about you",
         [
-            nothing if own.is_empty() else page.table(own, OWN, f"The last 7 days, {found.zone}"),
+            nothing if own.is_empty() else page.table(own, OWN, f"The last 7 days, {found.zone}", cards=True),
             page.subtitle("What such a record holds"),
             page.facts(about_you.FIELDS, "fields"),
             page.subtitle("Who looked at your name"),

@@ -37,19 +37,19 @@ NONE = ""
 
 STRETCHES = [
     Column("label", "When"),
-    Column("name", "Application"),
-    Column("hours", "Hours", "code"),
-    Column("where", "Charged to"),
+    Column("name", "Application", "words"),
+    Column("hours", "Hours", "amount"),
+    Column("where", "Charged to", "words"),
     Column("says", "To do", "alert"),
 ]
 LINES = [
     Column("run", "Run", "code"),
     Column("line", "Line", "code"),
     Column("day", "Day", "day"),
-    Column("application", "Application"),
-    Column("where", "Charged to"),
-    Column("quantity", "Hours", "code"),
-    Column("amount", "Amount", "code"),
+    Column("application", "Application", "words"),
+    Column("where", "Charged to", "words"),
+    Column("quantity", "Hours", "amount"),
+    Column("amount", "Amount", "amount"),
     Column("review", "Review"),
 ]
 

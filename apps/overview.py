@@ -217,7 +217,7 @@ def _demand(window: Window, demand: PeakDemand) -> Iterator[Markup]:
     footer = demand.footer
     yield page.basis(
         f"Basis: {footer.basis}. Counted by {footer.key}. {footer.window}, {footer.zone}; 95 % need: "
-        f"{footer.calendar}. {footer.policy}."
+        f"{footer.calendar}. {footer.policy[:1].upper()}{footer.policy[1:]}."
     )
 
 

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
     import polars as pl
 
-Kind = Literal["text", "code", "count", "hours", "share", "day", "state", "money", "alert"]
+Kind = Literal["text", "words", "code", "amount", "count", "hours", "share", "day", "state", "money", "alert"]
+"""`words` are sentences, which get the whole width of a phone; `amount` is text that reads as a number."""
 
 Facts = Sequence[tuple[str, str]]
 """(what, value) pairs."""
@@ -191,6 +192,9 @@ def table(
 
 def _cell(row: dict[str, Any], column: Column) -> Markup:
     value: str = shown(row[column.name], column.kind, row.get("currency"))
+    if column.kind == "amount":
+        # Of several amounts in a cell each stays with its currency.
+        value = value.replace(" ", "\u00a0").replace(",\u00a0", ", ")
     if column.kind == "alert" and row[column.name]:
         value = Markup('<strong class="short">{}</strong>').format(value)
     if column.kind == "state":
@@ -199,9 +203,13 @@ def _cell(row: dict[str, Any], column: Column) -> Markup:
 
 
 def _class(column: Column) -> Markup:
-    if column.kind in ("text", "alert"):
+    if column.kind == "text":
         return Markup("")
-    return Markup(' class="c"') if column.kind in ("code", "day", "state") else Markup(' class="n"')
+    if column.kind in ("words", "alert"):
+        return Markup(' class="w"')
+    if column.kind in ("code", "day", "state"):
+        return Markup(' class="c"')
+    return Markup(' class="n m"') if column.kind == "amount" else Markup(' class="n"')
 
 
 def chart(figure: go.Figure, says: str) -> Markup:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 
 import polars as pl
 import polars.selectors as cs
@@ -66,9 +67,12 @@ def _with_formats(drawn: GT, frame: pl.DataFrame) -> GT:
     drawn = drawn.fmt_integer(columns=counts).fmt_number(columns=measures, decimals=1)
     drawn = drawn.fmt_percent(columns=parts, decimals=0, incl_space=True)
     numbers = [*counts, *measures, *parts, *(name for name in frame.columns if name in AMOUNTS)]
-    return drawn.cols_align("right", columns=numbers).cols_align(
-        "left", columns=_rest(frame.columns, numbers)
-    )
+    texts = _rest(frame.columns, numbers)
+    # Set right, a number would stand against the text set left in the next column.
+    after = [name for before, name in pairwise(frame.columns) if before in numbers and name in texts]
+    apart = style.css("padding-left: 20px;")  # several styles of a cell are joined as they are
+    drawn = drawn.cols_align("right", columns=numbers).cols_align("left", columns=texts)
+    return drawn.tab_style(apart, [loc.body(after), loc.column_labels(after)]) if after else drawn
 
 
 AMOUNTS = (

@@ -38,6 +38,7 @@ class AboutYou:
 
     account: str
     zone: str
+    """Of the sessions, where all are of one; else the organization's."""
     since: datetime
     pseudonyms: list[str]
     applications: pl.DataFrame
@@ -47,18 +48,17 @@ class AboutYou:
 def answer(engine: Engine, account: str, now: datetime) -> AboutYou:
     """Read what is recorded about `account`."""
     mine, since = own_pseudonyms(engine, account), now - timedelta(days=DAYS)
-    sessions = frames.sessions(engine, since, now).filter(
-        pl.col("account").is_in(mine) | pl.col("person").is_in(mine)
-    )
-    names = frames.applications(engine).select(pl.col("application").cast(pl.String), "name")
+    read = frames.sessions(engine, since, now)
+    sessions = read.filter(pl.col("account").is_in(mine) | pl.col("person").is_in(mine)).collect()
+    names = frames.applications(engine).select(pl.col("application").cast(pl.String), "name").collect()
     applications = (
         sessions.with_columns(pl.col("application").cast(pl.String))
         .join(names, on="application")
         .group_by("name")
         .agg(sessions=pl.len().cast(pl.Int64), first=pl.col("started").min(), last=pl.col("started").max())
         .sort("sessions", "name", descending=[True, False])
-        .collect()
     )
     views = name_views(engine, mine).collect()
-    zone = str(frames.organization(engine)["zone"])
+    zones = sessions["zone"].unique()
+    zone = str(zones[0]) if zones.len() == 1 else str(frames.organization(engine)["zone"])
     return AboutYou(account, zone, since, mine, applications, views)

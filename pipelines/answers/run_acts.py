@@ -112,7 +112,7 @@ def _waits(found: RunReview, now_ms: int) -> Iterable[str]:
     facts = found.facts
     for kind, number in facts["blocking"].items():
         how = "waive with a reason" if kind == ONLY_WAIVED else "settle or waive with a reason"
-        yield f"{number:,} {kind.replace('_', ' ')}: {how}"
+        yield f"{kind.replace('_', ' ')}: {number:,} to {how}"
     seen = set(found.lines["line"])
     for name, what in WAITING:
         if those := [line for line in facts[name] if line in seen]:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from billing_warehouse import billed_hours, hour, ms, on, organize, use
 from sqlalchemy import Engine
 
-from apps import billing_review, forms
+from apps import billing_review, billing_sections, forms
 from apps.billing_review import Desk
 from apps.billing_sections import went
 from pipelines import billing
@@ -84,7 +84,7 @@ def test_it_opens_with_the_run_that_waits_and_says_for_what(drafted: Engine) -> 
         ("2026-09: draft", "2026-09/1"),
     )
     assert desk.run.value == "2026-09/1"
-    assert "<li>1 unassigned: settle or waive with a reason</li>" in desk.top.value
+    assert "<li>unassigned: 1 to settle or waive with a reason</li>" in desk.top.value
     assert "<li>projects without a sign-off: A</li>" in desk.top.value
     assert desk.kind.options == (("unassigned", "unassigned"),)
     assert "3 lines" in desk.parts["lines"].value
@@ -148,7 +148,7 @@ def test_what_is_over_a_limit_can_only_be_waived(drafted: Engine) -> None:
     desk = looks(drafted, "ann")
     desk.kind.value = "over_limit"
 
-    assert "<li>1 over limit: waive with a reason</li>" in desk.top.value
+    assert "<li>over limit: 1 to waive with a reason</li>" in desk.top.value
     assert "Settle" not in offered(desk)
     assert "Waive" in offered(desk)
     desk.kind.value = "unassigned"
@@ -296,6 +296,17 @@ def test_what_is_no_line_is_said_so(drafted: Engine, text: str) -> None:
     assert desk.parts["evidence"].value == ""
 
 
+def test_a_project_that_is_chosen_shows_all_its_lines(
+    drafted: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(billing_sections, "MOST_LINES", 1)
+    desk = looks(drafted, "ann")
+    assert "2 more are not shown: choose a project, or list them with" in desk.parts["lines"].value
+    desk.only.value = "A"
+    assert desk.parts["lines"].value.count('data-label="Line"') == 3
+    assert "not shown" not in desk.parts["lines"].value
+
+
 def test_a_line_leads_to_its_sessions(drafted: Engine) -> None:
     desk = looks(drafted, "ann")
     desk.line.value = "1"
@@ -328,6 +339,7 @@ def test_a_manager_sees_and_signs_own_projects_alone(drafted: Engine) -> None:
     desk = looks(drafted, "user1")
 
     assert desk.only.options == (("all projects", ""), ("A", "A"))
+    assert "4 lines of the whole run" in desk.top.value
     assert "Project B" not in desk.parts["lines"].value + desk.parts["projects"].value
     assert desk.parts["exceptions"] not in desk.widgets()
     assert offered(desk) == ["Sign off", "Do it", "Where it comes from"]

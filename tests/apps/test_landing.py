@@ -150,7 +150,7 @@ def test_what_is_recorded_about_you_says_what_it_is_not_for() -> None:
     assert "<dt>You appear as</dt><dd>P-00000001</dd>" in tile
     assert "Nobody has looked at your name." in section
     assert "Use for judging performance is excluded" in section
-    assert '<td class="c" data-label="First start">2026-11-24 14:05</td>' in section
+    assert '<td class="w" data-label="First start">2026-11-24 14:05</td>' in section
     assert "<dt>Never</dt><dd>window titles" in section
     assert "idle" not in tile
 

@@ -43,6 +43,13 @@ def test_a_table_shows_numbers_right_and_escapes_names() -> None:
     assert "<caption>Peaks</caption>" in html
 
 
+def test_sentences_get_a_line_of_their_own_and_amounts_break_between_them_alone() -> None:
+    frame = pl.DataFrame({"why": ["nobody pays"], "amount": ["1.00 EUR, 2.00 USD"]})
+    html = page.table(frame, [Column("why", "Why", "words"), Column("amount", "Amount", "amount")])
+    assert '<td class="w" data-label="Why">nobody pays</td>' in html
+    assert '<td class="n m" data-label="Amount">1.00\u00a0EUR, 2.00\u00a0USD</td>' in html
+
+
 def test_a_name_in_a_chart_cannot_end_the_script() -> None:
     html = page.chart(go.Figure(go.Bar(x=["</script><script>alert(1)</script>"], y=[1])), "Bars")
     assert html.count("</script>") == 1

@@ -71,7 +71,16 @@ def test_numbers_never_break_and_need_no_more_room_than_their_digits() -> None:
     frame = pl.DataFrame({"hours": [14.433333333333334], "reason": ["the vendor counts accounts"]})
     html = tables.table(frame, {"hours": "Hours", "reason": "Reason"}).as_raw_html()
     styles = re.findall(r'<td style="([^"]*)"', html)
-    assert styles == ["white-space: nowrap", "min-width: 10em; overflow-wrap: anywhere"]
+    assert styles == ["white-space: nowrap", "padding-left: 20px; min-width: 10em; overflow-wrap: anywhere"]
+
+
+def test_text_stands_apart_from_the_number_before_it() -> None:
+    html = tables.table(FRAME, {"people": "People", "name": "Name", "last_open": "Day"}).as_raw_html()
+    assert re.findall(r'style="(padding-left: 20px[^"]*)"', html) == [
+        "padding-left: 20px;",
+        "padding-left: 20px; white-space: nowrap",
+        "padding-left: 20px; white-space: nowrap",
+    ]
 
 
 def test_an_amount_below_zero_has_the_minus_sign_of_the_numbers_beside_it() -> None:

@@ -10,13 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+import polars as pl
 import pytest
 import small_warehouse
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from playwright.sync_api import Browser, Page, sync_playwright
 from small_warehouse import WINDOW
 
-from pipelines import reports
+from apps import tables
+from pipelines import report_page, reports
+from pipelines.answers import session_detail
 from pipelines.reports import ReportFailed, ReportResult, list_reports, run_report, run_reports
 from warehouse.errors import Problem
 from warehouse.report_runs import report_runs
@@ -301,6 +304,30 @@ def seen(browser: Browser, path: Path, width: int) -> tuple[Page, list[str], lis
         [address for address in asked if address != path.as_uri() and not address.startswith("data:")],
         said,
     )
+
+
+def session_page() -> str:
+    """The page of a report whose table has the fifteen columns of sessions."""
+    at, minutes = datetime(2026, 11, 27, 18, 24, tzinfo=UTC), dict.fromkeys(session_detail.HEADINGS, 775.8)
+    texts = {"session": "139093", "person": "P-D97D4AC9", "name": "Clashlight Coordination"}
+    texts |= {"version": "2026.1", "device": "H-758FDF44", "project": "0211-00", "source": "sample"}
+    row = minutes | texts | {"started": at, "ended": at, "received": at}
+    table = tables.table(pl.DataFrame([row]), session_detail.HEADINGS)
+    shown = new_output("display_data", {"text/html": table.as_raw_html()})
+    return report_page.page(new_notebook(cells=[new_code_cell("", outputs=[shown])]), "Sessions")
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(("width", "scrolls"), [(1440, False), (390, True)])
+def test_a_table_of_many_columns_scrolls_on_a_phone_alone_and_never_the_page(
+    chromium: Browser, width: int, scrolls: bool
+) -> None:
+    page = chromium.new_page(viewport={"width": width, "height": 900})
+    page.set_content(session_page())
+    frame = "document.querySelector('.gt_table').parentElement"
+    assert page.evaluate(f"{frame}.scrollWidth > {frame}.clientWidth") is scrolls
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.close()
 
 
 @pytest.mark.browser

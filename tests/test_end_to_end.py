@@ -32,7 +32,7 @@ from warehouse import frames
 from warehouse.metrics.states import states
 from warehouse.store import open_warehouse
 
-pytestmark = [pytest.mark.desktop, pytest.mark.timeout(500)]
+pytestmark = [pytest.mark.desktop, pytest.mark.timeout(900)]
 
 IDLE_TIMEOUT_S = 5
 RATE = "3600.00"  # an hour; so that one quantum (0.001 h) costs 3.60
@@ -152,9 +152,10 @@ def played(
     with Desktop(folder) as desktop:
         lines = {name: Line(name, url, folder, desktop.environment()) for name, url in urls.items()}
         try:
+            organize(lines["sqlite"])
+            organize(lines["postgresql"])
+            shutil.copyfile(folder / "sqlite.db", folder / "killed.db")
             with ThreadPoolExecutor() as pool:
-                list(pool.map(organize, (lines["sqlite"], lines["postgresql"])))
-                shutil.copyfile(folder / "sqlite.db", folder / "killed.db")
                 list(pool.map(watch, lines.values()))
             script = play(desktop, [lines["sqlite"], lines["postgresql"]], lines["killed"])
             deliver(list(lines.values()))

@@ -22,7 +22,7 @@ from pipelines import billing
 from warehouse import corrections, store
 from warehouse.store import upgrade
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]  # a long walk, slow on a busy machine
 
 SHOTS = Path(__file__).parent.parent.parent / "test-output"
 SIZES = {"desktop": (1440, 900), "phone": (390, 844)}
@@ -94,7 +94,9 @@ def kept(page: Page, name: str) -> None:
 
 
 def says(page: Page, words: str) -> None:
+    """Wait until the page says how an act went, where whoever did it looks."""
     expect(page.get_by_role("status")).to_contain_text(words, timeout=PATIENCE_MS)
+    expect(page.get_by_role("status")).to_be_in_viewport(ratio=1)
 
 
 def row_of(page: Page, button: str) -> Locator:

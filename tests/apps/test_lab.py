@@ -140,6 +140,7 @@ def test_without_a_warehouse_nothing_is_served(tmp_path: Path) -> None:
 
 
 @pytest.mark.browser
+@pytest.mark.timeout(900)
 def test_an_analyst_finds_the_tile_and_runs_notebooks_as_they_are(url: str, tmp_path: Path) -> None:
     with served(url, tmp_path) as address, opened(address) as page:
         notebook = run_all(page, tmp_path / "exploring.ipynb")

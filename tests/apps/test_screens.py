@@ -35,7 +35,7 @@ from warehouse.money import format_minor
 from warehouse.periods import day_bounds
 from warehouse.store import upgrade, writing
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]  # the first one waits for the figures
 
 SHOTS = Path(__file__).parent.parent.parent / "test-output"
 SIZES = {"desktop": (1440, 900), "phone": (390, 844)}

@@ -81,6 +81,7 @@ def _lines_until(process: subprocess.Popen[str], word: str, seconds: float = 240
     return lines
 
 
+@pytest.mark.timeout(900)
 def test_demo_serves_until_ctrl_c_and_a_second_run_harms_nothing(tmp_path: Path) -> None:
     home, port = tmp_path / "demo", free_port()
     with _demo(home, port, "serve") as first:
@@ -92,7 +93,7 @@ def test_demo_serves_until_ctrl_c_and_a_second_run_harms_nothing(tmp_path: Path)
         children = [psutil.Process(pid) for pid, _ in json.loads((home / "running.json").read_text())[1:]]
         assert len(children) == 3
         first.send_signal(signal.SIGINT)
-        rest, _ = first.communicate(timeout=60)
+        rest, _ = first.communicate(timeout=120)
     assert "Ended. Everything stays in" in rest
     assert first.returncode == 0
     assert [child for child in children if child.is_running()] == []

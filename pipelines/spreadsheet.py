@@ -245,7 +245,7 @@ def money_format(digits: int) -> str:
     return f"{number};[Red]-{number}"
 
 
-A4, A3, WIDEST_ON_A4 = 9, 8, 215  # paper sizes by their numbers in the format; characters
+A4, A3, WIDEST_ON_A4 = 9, 8, 240  # paper sizes by their numbers in the format; characters
 
 
 def _set_up_page(sheet: Any, frozen: int, paper: int) -> None:

@@ -277,13 +277,23 @@ def _escaped(text: pl.Expr) -> pl.Expr:
     )
 
 
+WIDTH_OF_LETTER, MORE_FOR_A_CAPITAL = 0.9, 0.4
+"""Of prose, in characters of a column's width, which are the digits of a greater size."""
+PADDING, BROKEN_OFF = 1.5, 5
+"""What a line loses to the cell's edges, and each of several also to the words that no longer fit."""
+
+
+def _lines(column: Column) -> pl.Expr:
+    """Estimate how many lines a column's prose takes."""
+    text = pl.col(column.key)
+    size = text.str.len_chars() * WIDTH_OF_LETTER + text.str.count_matches(r"\p{Lu}") * MORE_FOR_A_CAPITAL
+    several = pl.max_horizontal((size / (column.width - BROKEN_OFF)).ceil(), pl.lit(2.0))
+    return pl.when(size > column.width - PADDING).then(several).otherwise(pl.lit(1.0))
+
+
 def _height(columns: Sequence[Column]) -> pl.Expr:
     """Estimate how high a row must be for its prose; nothing where one line is enough."""
-    lines = [
-        (pl.col(column.key).str.len_chars() * 1.1 / column.width).ceil()
-        for column in columns
-        if column.kind == "prose"
-    ]
+    lines = [_lines(column) for column in columns if column.kind == "prose"]
     if not lines:
         return pl.lit('"')
     most = pl.max_horizontal(lines).fill_null(1)

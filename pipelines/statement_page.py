@@ -14,7 +14,7 @@ import polars as pl
 
 from pipelines.report_paper import find_browser, print_page
 from pipelines.statement_sheets import facts
-from pipelines.statements import Statement
+from pipelines.statements import WHAT, Statement
 from pipelines.whole_file import whole_file
 from pipelines.workbook_words import UNIT_WORDS
 from warehouse import money
@@ -88,21 +88,20 @@ def _body(statement: Statement) -> Iterator[str]:
     yield "<h2>By project</h2>" + _table(
         _project_columns(statement), statement.projects.iter_rows(named=True)
     )
-    columns = _columns(statement)
     if statement.charges.height:
-        yield "<h2>Charges</h2>" + _table(columns, _with_sums(statement.charges))
+        yield "<h2>Charges</h2>" + _table(_columns(statement), _with_sums(statement.charges))
     if statement.adjustments.height:
         first = Column("Period", "code", lambda row: row["period"])
         yield "<h2>Adjustments of earlier periods</h2>"
-        yield _table([first, *columns], _with_sums(statement.adjustments))
+        yield _table([first, *_columns(statement, "words")], _with_sums(statement.adjustments))
 
 
-def _columns(statement: Statement) -> list[Column]:
+def _columns(statement: Statement, look_of_what: str = "") -> list[Column]:
     return [
         Column("Project", "code", lambda row: row["project"]),
         Column("Phase, task", "code", lambda row: " / ".join(filter(None, (row["phase"], row["task"])))),
         Column("Application", "", lambda row: row["application_name"]),
-        Column("What", "", _what),
+        Column("What", look_of_what, _what),
         Column("Quantity", "number", lambda row: _quantity(statement, row)),
         Column("Rate", "number", _rate),
         Column("Amount", "number", lambda row: money.format_minor(row["amount_minor"], row["currency"])),
@@ -111,14 +110,16 @@ def _columns(statement: Statement) -> list[Column]:
 
 
 def _what(row: Row) -> str:
-    return f"{row['what']}: {row['reason']}" if row.get("reason") else str(row["what"])
+    is_fixed = row["unit"] == "each" and row["what"] not in WHAT.values()
+    what = f"{row['what']} (a fixed amount)" if is_fixed else str(row["what"])
+    return f"{what}: {row['reason']}" if row.get("reason") else what
 
 
 def _quantity(statement: Statement, row: Row) -> str:
-    if not row["unit"]:
+    """Write hours; of fixed amounts no quantity is told, as no price is: it would count our own lines."""
+    if row["unit"] != "hour":
         return ""
-    quantity = money.hours(row["quantity"], statement.quantum_per_hour)
-    return f"{quantity:,.3f} {UNIT_WORDS.get(row['unit'], row['unit'])}"
+    return f"{money.hours(row['quantity'], statement.quantum_per_hour):,.3f} {UNIT_WORDS['hour']}"
 
 
 def _rate(row: Row) -> str:
@@ -133,8 +134,8 @@ def _with_sums(lines: pl.DataFrame) -> Iterator[Row]:
         yield from rows.iter_rows(named=True)
         sums = rows.group_by("currency").agg(pl.col("amount_minor").sum()).sort("currency")
         for currency, amount in sums.iter_rows() if rows.height > 1 else ():
-            words = {"project": f"Sum of {project}", "what": "", "application_name": "", "period": ""}
-            yield {**blank, **words, "currency": currency, "amount_minor": amount, "is_sum": True}
+            sums_ = {"currency": currency, "amount_minor": amount}
+            yield {**blank, **sums_, "label": f"Sum of {project}", "is_sum": True}
 
 
 def _total_columns(statement: Statement) -> list[Column]:
@@ -169,23 +170,33 @@ def _sums(statement: Statement) -> list[Column]:
 
 
 def _total_rows(statement: Statement) -> Iterator[Row]:
-    yield from statement.totals.iter_rows(named=True)
+    """Give the rows of each currency and their total, which is the row itself where there is only one."""
     sums = ("hours", "charges_minor", "adjustments_minor", "amount_minor")
-    by_currency = statement.totals.group_by("currency", maintain_order=True).agg(pl.col(*sums).sum())
-    for row in by_currency.iter_rows(named=True):
-        yield {**row, "tax_code": None, "is_sum": True}
+    for _, rows in statement.totals.group_by("currency", maintain_order=True):
+        if rows.height > 1:
+            yield from rows.iter_rows(named=True)
+        total = (
+            rows if rows.height == 1 else rows.group_by("currency").agg(pl.col(*sums).sum(), tax_code=None)
+        )
+        yield {**total.row(0, named=True), "is_sum": True}
 
 
 def _table(columns: Sequence[Column], rows: Iterable[Row]) -> str:
     heads = "".join(f'<th class="{column.look}">{escape(column.title)}</th>' for column in columns)
-    body = "".join(
-        f"<tr{SUM if row.get('is_sum') else ''}>{''.join(_cell(column, row) for column in columns)}</tr>"
-        for row in rows
-    )
+    body = "".join(f"<tr{SUM if row.get('is_sum') else ''}>{_cells(columns, row)}</tr>" for row in rows)
     return f"<table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>"
 
 
 SUM = ' class="sum"'
+
+
+def _cells(columns: Sequence[Column], row: Row) -> str:
+    """Write a row's cells; a label stands for all words before the figures, which keeps columns narrow."""
+    if not row.get("label"):
+        return "".join(_cell(column, row) for column in columns)
+    figures = next(place for place, column in enumerate(columns) if column.look == "number")
+    label = f'<td class="code" colspan="{figures}" dir="auto">{escape(row["label"])}</td>'
+    return label + "".join(_cell(column, row) for column in columns[figures:])
 
 
 def _cell(column: Column, row: Row) -> str:

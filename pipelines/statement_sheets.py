@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import polars as pl
@@ -77,7 +78,8 @@ def facts(statement: Statement) -> Iterator[tuple[str, str]]:
         yield "Client code", statement.payer.code
     if statement.organization:
         yield "From", statement.organization
-    yield "Period", f"{statement.period}: {statement.starts_on} to before {statement.ends_on}"
+    last = statement.ends_on - timedelta(days=1)
+    yield "Period", f"{statement.period}: {statement.starts_on} to {last}"
 
 
 def _tables(statement: Statement) -> Iterator[Table]:

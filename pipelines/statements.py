@@ -31,6 +31,8 @@ REASONS = {
 
 _PLACE = ("project", "project_name", "phase", "task", "application_name")
 _PRICE = ("unit", "rate_scaled", "currency", "tax_code")
+SOMETHING = (pl.col("quantity") != 0) | (pl.col("amount_minor") != 0)
+"""What rounds to nothing in the sum is only among the lines: a row of zeros tells a payer nothing."""
 
 
 class Payer(NamedTuple):
@@ -56,7 +58,8 @@ class Statement:
     charges
         One row per project, phase, task, application, price and tax code of the period: project,
         project_name, phase, task, application_name, what (use, cap, package), unit (hour, each), rate_scaled
-        (null where amounts are fixed one by one), currency, tax_code, quantity (quanta), amount_minor.
+        (null where amounts are fixed one by one), currency, tax_code, quantity (quanta), amount_minor; none
+        where both of these come to 0.
     adjustments
         The same of closed periods, with period, what (taken back, booked again, not billed before), reason.
     lines
@@ -183,7 +186,7 @@ def statement(book: Book, payer: Payer) -> Statement:
         _note(book),
         instant(run.closed_ms or run.prepared_ms),
         run.quantum_per_hour,
-        _summed(lines.filter(~pl.col("is_correction")), ()),
+        _summed(lines.filter(~pl.col("is_correction")), ()).filter(SOMETHING),
         _summed(lines.filter("is_correction"), ("period", "reason")),
         lines.select(
             "line", "day", *_PLACE, "what", "unit", "quantity", "rate_scaled", *_PRICE[2:], "amount_minor"

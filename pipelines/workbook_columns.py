@@ -83,14 +83,14 @@ SESSIONS = (
     Column("Received (UTC)", "received", "instant", 18.5),
 )
 EXCEPTIONS = (
-    Column("What", "what", "text", 22),
+    Column("What", "what", "text", 20),
     Column("Session", "session", "plain", 11),
     Column("Hours", "milliseconds", "time", 10),
-    Column("Detail", "detail", "prose", 52),
+    Column("Detail", "detail", "prose", 66),
     Column("Settlement", "settlement", "text", 12),
     Column("Settled by", "settled_by", "text", 16),
     Column("Settled at (UTC)", "settled", "instant", 18.5),
-    Column("Why", "settlement_reason", "prose", 46),
+    Column("Why", "settlement_reason", "prose", 60),
 )
 ADJUSTMENTS = (
     Column("Line", "line", "plain", 6),
@@ -119,7 +119,7 @@ HELD = (
     *(column for column in CHARGES if column.key in _OF_HELD),
     Column("State", "state", "text", 12),
     Column("By", "actor", "text", 14),
-    Column("Reason", "reason", "prose", 60),
+    Column("Reason", "reason", "prose", 46),
 )
 RATES = (
     Column("Rate version", "rate_id", "text", 9),

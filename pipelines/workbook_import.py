@@ -16,9 +16,8 @@ from pipelines.book import Book
 from pipelines.exports import written
 from pipelines.spreadsheet import Column, Kind, Table
 
-NARROWEST, WIDEST = 9, 40
-SAMPLED_ROWS = 200
-"""Rows from which the width of a column is taken."""
+NARROWEST, WIDEST = 9, 80
+"""Characters that a column may be wide; targets take no longer description than the widest."""
 VALUES = "quantities and amounts are those of the charges"
 
 
@@ -107,5 +106,5 @@ def _kind(values: pl.Series) -> Kind:
 
 
 def _width(name: str, values: pl.Series) -> float:
-    longest = max((len(str(value)) for value in values.head(SAMPLED_ROWS)), default=0)
+    longest = max(values.cast(pl.String).str.len_chars().drop_nulls().to_list(), default=0)
     return min(max(NARROWEST, len(name) + 2, longest + 2), WIDEST)

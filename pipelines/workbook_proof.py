@@ -48,7 +48,7 @@ OVERLAPS = {
 def write_run(workbook: Spreadsheet, book: Book) -> None:
     """Add the sheet that says what the run is, what it was made from, and who signed it."""
     sheet = workbook.sheet("Run", {0: 50, 1: WORDS_WIDTH})
-    sheet.excel.page_setup.fitToHeight = 1
+    sheet.excel.page_setup.orientation, sheet.excel.page_setup.fitToHeight = "portrait", 1
     sheet.title(f"Billing run {book.run.number}", f"Period {book.run.period}, status {book.run.status}")
     for section, facts in _sections(book).items():
         sheet.append([sheet.lettered("section", section)], height=20)

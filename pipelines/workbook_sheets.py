@@ -144,13 +144,21 @@ def _largest_projects(book: Book) -> dict[int, dict[int, Any]]:
 def charges(book: Book) -> Table:
     """One row per billed line."""
     lines = book.billed()
+    frame = _shown_lines(book, lines)
     return Table(
         "Charges",
         f"{lines.height:,} charge lines, {amounts_in_words(sums(lines))}",
         _basis(book) + "; quantity x rate = amount in every row; amounts net of tax",
         charge_columns(book),
-        _shown_lines(book, lines),
+        frame,
+        _totals_of(frame) if frame.height else None,
     )
+
+
+def _totals_of(frame: pl.DataFrame) -> pl.DataFrame:
+    """Sum the amounts of lines by currency, as further rows below them."""
+    amounts = frame.group_by("currency", "digits").agg(pl.col("amount_minor").sum()).sort("currency")
+    return _as_rows_of(frame, amounts.with_columns(person=pl.lit("Total")))
 
 
 def non_chargeable(book: Book) -> Table:
@@ -301,14 +309,13 @@ def held(book: Book) -> Table | None:
     )
     frame = _shown_lines(book, lines).join(last, on="line", how="left", maintain_order="left")
     frame = frame.with_columns(state=_state())
-    sums_ = frame.group_by("currency", "digits").agg(pl.col("amount_minor").sum()).sort("currency")
     return Table(
         "Held",
         f"Held or written off in review: {amounts_in_words(sums(lines))}",
         "These lines stay in the ledger; they are neither exported nor in the billed total",
         HELD,
         frame,
-        _as_rows_of(frame, sums_.with_columns(person=pl.lit("Total"))),
+        _totals_of(frame),
     )
 
 

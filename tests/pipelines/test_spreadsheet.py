@@ -144,6 +144,18 @@ def test_prose_that_is_too_long_is_cut_and_says_so_and_its_row_is_no_higher_than
     assert openpyxl.load_workbook(path)["Sheet"].row_dimensions[5].height == 409
 
 
+def test_a_row_is_as_high_as_its_prose_has_lines(tmp_path: Path) -> None:
+    column = Column("Value", "value", "prose", 40)
+    texts = [
+        "the account belongs to no person of it.",
+        "THE ACCOUNT BELONGS TO NO PERSON OF IT.",
+        "word " * 16,
+    ]
+    table = Table("Sheet", "Title", "Basis", [column], pl.DataFrame({"value": texts}))
+    rows = openpyxl.load_workbook(write(tmp_path, table))["Sheet"].row_dimensions
+    assert [rows[number].height for number in (5, 6, 7)] == [None, 27, 40.5]
+
+
 def test_long_chinese_prose_is_measured_in_characters_and_kept(tmp_path: Path) -> None:
     (cell,) = cells(write(tmp_path, a_table("prose", ["字" * 20_000])))
     assert cell.value == "字" * 20_000

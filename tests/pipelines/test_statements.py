@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
 
 import openpyxl
+import polars as pl
 import pytest
 import sqlalchemy as sa
 from billing_cases import session
@@ -29,6 +32,7 @@ from warehouse.errors import Problem
 
 SEPTEMBER, OCTOBER = ms("2026-10-02 12:00"), ms("2026-11-02 12:00")
 PORT, CITY, CENTER = Payer("client", "PORT", "Port Authority"), "CITY", "4711"
+WHY = "use that became known later; the project was corrected"
 
 
 def _payers(engine: Engine) -> None:
@@ -114,10 +118,9 @@ def test_a_statement_adds_up_what_one_client_owes(closed: tuple[Engine, str], tm
         ("A", "Project A", None, None, "The fem", "use", "h", 1, 200, "EUR", 200, "V19"),
         ("A", "Project A", None, None, "The fem", "cap", "each", -1, None, "EUR", -50, "V19"),
     ]
-    why = "use that became known later; the project was corrected"
     assert [(row[0], row[6], row[8], row[11], row[13]) for row in rows(path, "Adjustments")] == [
-        ("2026-09", "booked again", 1.5, 135, why),
-        ("2026-09", "taken back", -1, -90, why),
+        ("2026-09", "booked again", 1.5, 135, WHY),
+        ("2026-09", "taken back", -1, -90, WHY),
     ]
     assert [totals(path, sheet) for sheet in ("Charges", "Adjustments", "Lines")] == [
         [("Total", "EUR", 330)], [("Total", "EUR", 45)], [("Total", "EUR", 375)],
@@ -179,6 +182,73 @@ def test_projects_that_nobody_pays_for_are_told(engine: Engine) -> None:
         connection.execute(sa.text("UPDATE project SET client_id = NULL"))
     run = billing.draft(engine, "2026-09", "generic", "pat", SEPTEMBER)
     assert read_statements(engine, run, "ann", SEPTEMBER) == ([], ["A"])
+
+
+def told_rows(statement: Statement) -> list[list[str]]:
+    """Return the cells of the page's tables, row by row."""
+    body = page(statement).split("<tbody>", 1)[1]
+    return [
+        re.findall(r"<td[^>]*>(.*?)</td>", row)
+        for row in re.findall(r"<tr[^>]*>(.*?)</tr>", body)
+        if "<td" in row
+    ]
+
+
+def test_a_page_tells_no_quantity_of_fixed_amounts_and_a_total_once(closed: tuple[Engine, str]) -> None:
+    assert told_rows(read(closed, client="PORT")) == [
+        ["Total EUR", "V19", "3.500 h", "330.00 EUR", "45.00 EUR", "375.00 EUR"],
+        ["A", "Project A", "3.500 h", "330.00 EUR", "45.00 EUR", "375.00 EUR"],
+        ["A", "", "The cad", "use", "2.000 h", "90.00 EUR/h", "180.00 EUR", "V19"],
+        ["A", "", "The fem", "use", "1.000 h", "200.00 EUR/h", "200.00 EUR", "V19"],
+        ["A", "", "The fem", "cap", "", "", "-50.00 EUR", "V19"],
+        ["Sum of A", "", "", "330.00 EUR", ""],
+        [
+            "2026-09",
+            "A",
+            "",
+            "The cad",
+            f"booked again: {WHY}",
+            "1.500 h",
+            "90.00 EUR/h",
+            "135.00 EUR",
+            "V19",
+        ],
+        ["2026-09", "A", "", "The cad", f"taken back: {WHY}", "-1.000 h", "90.00 EUR/h", "-90.00 EUR", "V19"],
+        ["Sum of A", "", "", "45.00 EUR", ""],
+    ]
+
+
+def test_a_currency_of_two_tax_codes_is_summed_below_them(closed: tuple[Engine, str]) -> None:
+    one = read(closed, client="PORT")
+    further = one.totals.with_columns(tax_code=pl.lit("V7"), amount_minor=pl.lit(100, pl.Int64))
+    both = replace(one, totals=pl.concat([one.totals, further.select(one.totals.columns)]))
+    assert [(row[0], row[1], row[5]) for row in told_rows(both)[:3]] == [
+        ("EUR", "V19", "375.00 EUR"),
+        ("EUR", "V7", "1.00 EUR"),
+        ("Total EUR", "", "376.00 EUR"),
+    ]
+
+
+def test_a_corrected_cap_is_told_as_a_fixed_amount(closed: tuple[Engine, str]) -> None:
+    one = read(closed, client="PORT")
+    cap = one.charges.filter(pl.col("what") == "cap").with_columns(
+        period=pl.lit("2026-09"), reason=pl.lit(WHY), what=pl.lit("taken back")
+    )
+    (row,) = told_rows(replace(one, adjustments=cap.select(one.adjustments.columns)))[6:]
+    assert row[4:7] == [f"taken back (a fixed amount): {WHY}", "", ""]
+
+
+def test_what_rounds_to_nothing_is_among_the_lines_alone(engine: Engine) -> None:
+    organize(engine)
+    billed_hours(engine, ["2026-09-07"])
+    price(engine, 3, 2_000_000, application_id=2)
+    use(engine, session(31, ("2026-09-08 09:00", "2026-09-08 09:00:01", "input"), application="fem"))
+    on(engine, 31, "A", at_="2026-09-08 09:00")
+    run = billing.draft(engine, "2026-09", "generic", "pat", SEPTEMBER)
+    statement = read((engine, run), client="PORT")
+    told = ("application_name", "quantity", "amount_minor")
+    assert statement.charges.select(told).rows() == [("The cad", 1_000, 9_000)]
+    assert statement.lines.select(told).rows() == [("The cad", 1_000, 9_000), ("The fem", 0, 0)]
 
 
 # --- What it does not say ----------------------------------------------------------------------------------

@@ -182,6 +182,20 @@ def test_the_import_sheet_has_the_plain_values_of_the_targets_own_columns(book: 
     assert found[0]["date"].isoformat() == "2026-09-07T00:00:00"
 
 
+def test_the_charges_end_with_their_total_by_currency_outside_of_the_table(book: openpyxl.Workbook) -> None:
+    sheet = book["Charges"]
+    below = [
+        tuple(value for value in row if value is not None) for row in sheet.iter_rows(8, values_only=True)
+    ]
+    assert below == [("Total", "EUR", 100), ("Total", "USD", 90)]
+    assert sheet.tables["Charges"].ref.endswith("7")
+
+
+def test_the_run_is_printed_upright_and_only_the_charges_need_large_paper(book: openpyxl.Workbook) -> None:
+    assert (book["Run"].page_setup.orientation, book["Run"].page_setup.paperSize) == ("portrait", 9)
+    assert [sheet.title for sheet in book if sheet.page_setup.paperSize == 8] == ["Charges"]
+
+
 def test_the_import_sheet_says_by_which_mapping_it_is_laid_out(
     engine: Engine, book: openpyxl.Workbook, tmp_path: Path
 ) -> None:

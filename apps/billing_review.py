@@ -17,7 +17,7 @@ from IPython.display import HTML, display
 from markupsafe import Markup
 from sqlalchemy import Engine
 
-from apps import downloads, forms, page, visit
+from apps import downloads, forms, landing, page, visit
 from apps.billing_sections import (
     completeness,
     evidence,
@@ -354,6 +354,9 @@ def show() -> None:
         if stopped := forms.read_only(engine):
             display(HTML(title + stopped))
             return
+        if not_begun := landing.not_begun(engine):
+            display(HTML(title + not_begun))
+            return
         whose = run_review.runs(engine, account, _today())
         if not _options(whose) or not whose.may_look:
             display(HTML(title + _nothing(whose)))
@@ -396,6 +399,6 @@ def _nothing(whose: Runs) -> Markup:
         )
     return page.empty(
         "There is no billing run yet",
-        "Once a fiscal period is over, draft it:",
+        "Enter the fiscal periods, `process-meter calendar import FILE`; once one is over, draft it:",
         "process-meter billing draft --period 2026-10",
     )

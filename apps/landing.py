@@ -156,12 +156,19 @@ def title(engine: Engine, now: datetime | None = None) -> Markup:
     return page.heading(f"Software use at {organization['name']}", f"As of {moment}.")
 
 
-def tiles(engine: Engine, account: str, now: datetime | None = None) -> Markup:
-    """Return the three tiles that are quick to read, with the sections that they lead to."""
-    moment = now or datetime.now(UTC)
+def not_begun(engine: Engine) -> Markup | None:
+    """Return what another screen shows while there is no organization; None: there is one."""
     try:
         frames.organization(engine)
     except Problem:
+        return page.empty("Nothing here yet", "The page Start says in which order it is set up.")
+    return None
+
+
+def tiles(engine: Engine, account: str, now: datetime | None = None) -> Markup:
+    """Return the three tiles that are quick to read, with the sections that they lead to."""
+    moment = now or datetime.now(UTC)
+    if not_begun(engine):
         return Markup("")  # the first steps stand above
     covered = _try(lambda: fleet.answer(engine, moment))
     period = _try(lambda: last_period.answer(engine, moment))

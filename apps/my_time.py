@@ -351,6 +351,9 @@ def show() -> None:
         if stopped := forms.read_only(engine):
             display(HTML(title + stopped))
             return
+        if not_begun := landing.not_begun(engine):
+            display(HTML(title + not_begun))
+            return
         desk = Desk(engine, account, _now_ms)
         first = desk.fill()
         about = landing.you_section(about_you.answer(engine, account, datetime.now(UTC)))

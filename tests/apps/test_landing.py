@@ -162,3 +162,4 @@ def test_nobody_known_has_nothing_recorded() -> None:
 def test_an_empty_warehouse_tells_the_first_steps(engine: Engine) -> None:
     assert "<code>process-meter directory import FILE</code>" in landing.title(engine, NOW)
     assert landing.tiles(engine, "pat", NOW) == ""
+    assert "The page Start says in which order it is set up." in (landing.not_begun(engine) or "")

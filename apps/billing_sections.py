@@ -179,7 +179,7 @@ def completeness(told: dict[str, Any]) -> Markup:
     low, high = (_amounts(told[name]["amount_minor"]) for name in ("lower_bound", "upper_bound"))
     shares = [page.shown(told[f"{kind}_coverage"], "share") for kind in ("session", "fleet")]
     expected = [
-        f"{row['count']:,} {row['kind'].replace('_', ' ')} ({row['milliseconds'] / HOUR_MS:,.1f} h)"
+        f"{row['kind'].replace('_', ' ')} {row['count']:,} ({row['milliseconds'] / HOUR_MS:,.1f} h)"
         for row in told["exceptions"]
     ]
     figures = page.figures(

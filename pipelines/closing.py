@@ -78,7 +78,7 @@ def _approvable(
     settling.refuse_open(connection, run)
     signing_off.refuse_unsigned(connection, run, now_ms)
     _refuse_strays(connection, run)
-    _refuse_split_caps(run, lines)
+    _refuse_split_caps(connection, run, lines)
     check_lines(run, lines, ledger.shares_of(engine, run.number))
     return lines, rules
 
@@ -160,27 +160,37 @@ def _refuse_strays(connection: Connection, run: Run) -> None:
         )
 
 
-def _refuse_split_caps(run: Run, lines: pl.DataFrame) -> None:
+def _refuse_split_caps(connection: Connection, run: Run, lines: pl.DataFrame) -> None:
     """Refuse a run that bills some of the lines under a cap and holds or writes off others.
 
-    Acts of review take such lines together; a draft after them may have added one.
+    Acts of review take such lines together; a draft after them may have added one. Lines that correct a
+    closed period go as those that stand for it, unless these were closed split.
     """
-    how = pl.when(pl.col("review").is_in(ledger.NOT_BILLED)).then("review").fill_null("billed")
-    split = (
-        caps.together(lines)
-        .join(lines.select("line", how=how), on="line")
-        .filter(pl.col("how").n_unique().over("cap") > 1)
+    own = lines.filter(pl.col("period") == run.period).rename({"run": "of"})
+    standing = ledger.corrected_like(connection, run.id).with_columns(of="run")
+    for each, number in ((own, "line"), (standing, "number")):
+        told = each.select("line", "of", number=number, how=_how())
+        split = caps.together(each).join(told, on="line").filter(pl.col("how").n_unique().over("cap") > 1)
+        ways_closed = pl.col("how").filter(pl.col("of") != run.number).n_unique().over("cap")
+        split = split.filter(ways_closed <= 1)
+        if not split.is_empty():
+            first = split.filter(pl.col("cap") == pl.col("cap").min())
+            _refuse_split(run, first)
+
+
+def _how() -> pl.Expr:
+    return pl.when(pl.col("review").is_in(ledger.NOT_BILLED)).then("review").fill_null("billed")
+
+
+def _refuse_split(run: Run, lines: pl.DataFrame) -> None:
+    ways = ", ".join(
+        f"line {line}{'' if of == run.number else f' of run {of}'} {WAYS[ledger.kept_by(way)]}"
+        for line, of, way in lines.select("number", "of", "how").head(5).rows()
     )
-    if not split.is_empty():
-        first = split.filter(pl.col("cap") == pl.col("cap").min())
-        ways = ", ".join(
-            f"line {line} {WAYS[ledger.kept_by(way)]}"
-            for line, way in first.select("line", "how").head(5).rows()
-        )
-        raise Problem(
-            f"run {run.number}: lines under one cap are not billed alike: {ways}",
-            "hold, write off or accept one of them again, which takes the others along",
-        )
+    raise Problem(
+        f"run {run.number}: lines under one cap are not billed alike: {ways}",
+        "hold, write off or accept one of them again, which takes the others along",
+    )
 
 
 def check_lines(run: Run, lines: pl.DataFrame, shares: pl.DataFrame) -> None:
@@ -260,12 +270,12 @@ def release(  # noqa: PLR0913, PLR0917 - which line is billed after all, by whos
     """Let a held line of a closed run be billed after all, by the next draft; return which are new in that.
 
     The next draft reverses the held line, unbilled as it was, and books what replaces it in the period
-    incurred. The lines that were held with it under one cap are released with it.
+    incurred. The lines that are held with it under one cap are released with it, those of other runs too.
 
     Returns
     -------
     list of int
-        Numbers of the lines released, the named one first if it is new; none: they were before.
+        Numbers of this run's lines released, the named one first if it is new; none: they were before.
 
     Raises
     ------
@@ -295,21 +305,21 @@ def release(  # noqa: PLR0913, PLR0917 - which line is billed after all, by whos
                 "close that first, and release there what it holds; or void it",
             )
         held = under_same_cap(connection, found, line).filter(pl.col("review") == "hold")
-        ids = {line: party.line_id} | dict(held.select("line", "line_id").rows())
+        chosen = [(run, line, party.line_id), *held.select("run", "number", "line").rows()]
         return [
             number
-            for number, line_id in ids.items()
-            if _release(connection, found, number, Release(line_id, actor, reason, now_ms))
+            for of, number, line_id in chosen
+            if _release(connection, of, number, Release(line_id, actor, reason, now_ms)) and of == run
         ]
 
 
-def _release(connection: Connection, run: Run, line: int, act: Release) -> bool:
+def _release(connection: Connection, run: str, line: int, act: Release) -> bool:
     """Write that a line is released; return whether that is new and the line is not booked anew yet."""
     if ledger.release_of(connection, act.line_id) or ledger.reversed_by(connection, act.line_id):
         return False
     ledger.add_release(connection, act)
     detail = {"line": line, "reason": act.reason}
-    ledger.record_event(connection, act.actor, "billing release", run.number, detail, act.at_ms)
+    ledger.record_event(connection, act.actor, "billing release", run, detail, act.at_ms)
     return True
 
 

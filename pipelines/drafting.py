@@ -15,6 +15,7 @@ from pipelines.acting import find_actor
 from warehouse import evidence, frames, ledger, store
 from warehouse.errors import Problem
 from warehouse.ledger import Review, Run
+from warehouse.metrics import caps
 from warehouse.metrics.charges import Charges, Terms
 from warehouse.metrics.states import Policy
 
@@ -279,9 +280,24 @@ def _restore_reviews(connection: Connection, run_id: int, made: Draft, kept: lis
     ledger.add_reviews(
         connection, [review._replace(line_id=ids[line] or 0) for line, review in [*inherited, *stays]]
     )
+    ledger.add_reviews(connection, _held_under_caps(connection, run_id, made.values))
     return [
         f"{review.action} by {review.actor}: {review.reason}" for key, review in kept if key not in numbers
     ]
+
+
+def _held_under_caps(connection: Connection, run_id: int, values: Mapping[str, Any]) -> list[Review]:
+    """Hold back what a closed period gets anew under a cap whose other lines are all held back."""
+    standing = ledger.corrected_like(connection, run_id)
+    grouped = caps.together(standing).join(standing, on="line")
+    is_new = pl.col("is_mine") & pl.col("review").is_null()
+    way = pl.col("review").filter(~is_new)
+    is_held = way.is_in(ledger.NOT_BILLED).fill_null(value=False).all() & (way.n_unique() == 1)
+    held = grouped.filter(is_new).join(
+        grouped.group_by("cap").agg(way=way.first(), is_held=is_held).filter("is_held"), on="cap"
+    )
+    told = (values["prepared_by"], ledger.INHERITED, values["prepared_ms"])
+    return [Review(line, action, *told) for line, action in held.select("line", "way").rows()]
 
 
 def _inherited(lines: pl.DataFrame, values: Mapping[str, Any]) -> list[tuple[int, Review]]:

@@ -99,20 +99,39 @@ def _also(connection: Connection, run: Run, line: int, action: str) -> dict[int,
     """Return the other lines under the cap of this one that its act has to take along: number, id."""
     if action == "dispute":
         return {}
+    others = under_same_cap(connection, run, line)
+    _refuse_billed_otherwise(run, line, action, others)
     review = pl.col("review").fill_null("")
     # To accept a line takes back what kept the others from the bill, and leaves their disputes alone.
     is_due = review.is_in(ledger.NOT_BILLED) if action == "accept" else ~review.is_in([action, "transfer"])
-    due = under_same_cap(connection, run, line).filter(is_due)
-    return dict(due.select("line", "line_id").rows())
+    due = others.filter(pl.col("run") == run.number, is_due)
+    return dict(due.select("number", "line").rows())
+
+
+def _refuse_billed_otherwise(run: Run, line: int, action: str, others: pl.DataFrame) -> None:
+    """Refuse an act on a correction that would split it from what closed runs have booked under its cap."""
+    ways = {(number, of, ledger.kept_by(act)) for number, of, act in others["number", "run", "review"].rows()}
+    closed = sorted((of, number, way or "") for number, of, way in ways if of != run.number)
+    if len({way for *_, way in closed}) == 1 and closed[0][2] != (ledger.kept_by(action) or ""):
+        of, number, way = closed[0]
+        raise Problem(
+            f"line {line} of run {run.number} is under one cap with line {number} of run {of}, "
+            f"which {WAYS[way or None]}: it goes as that line",
+            "transfer its time where it is wrong, or release what is held there",
+        )
 
 
 def under_same_cap(connection: Connection, run: Run, line: int) -> pl.DataFrame:
-    """Return the other lines that are billed together with this one or not at all: as `ledger.lines_like`."""
+    """Return the other lines that are billed together with this one or not at all: as `ledger.lines_like`.
+
+    Of a period that is closed they are also those of other closed runs.
+    """
     alike = ledger.lines_like(connection, run.id, line)
+    is_it = (pl.col("run") == run.number) & (pl.col("number") == line)
     together = caps.together(alike)
-    mine = together.filter(pl.col("line") == line)
-    others = together.join(mine, on="cap", how="semi").filter(pl.col("line") != line)
-    return alike.join(others, on="line", how="semi")
+    mine = together.join(alike.filter(is_it), on="line", how="semi")
+    others = together.join(mine, on="cap", how="semi")
+    return alike.join(others, on="line", how="semi").filter(~is_it)
 
 
 def transfer(  # noqa: PLR0913, PLR0917 - which line goes where, by whom, why and when

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from billing_warehouse import hour, on, organize, price, use
+from billing_warehouse import hour, ms, on, organize, price, use
 from drafted_run import OCTOBER, PERIOD, RUN, SEPTEMBER, change, lines
 from sqlalchemy import Engine
 
 from pipelines import billing
+from pipelines.closing import billed as billed_lines
 from pipelines.closing import billed_amounts
 from warehouse import ledger
 from warehouse.errors import Problem
@@ -124,3 +125,65 @@ def test_without_a_cap_lines_go_alone(engine: Engine) -> None:
     number: dict[Any, int] = work(engine)
     line = number["usage", "2026-09-07"]
     assert act(engine, line, "hold") == [line]
+
+
+# --- What arrives late for a closed period -----------------------------------------------------------------
+
+
+def late(engine: Engine, action: str | None) -> str:
+    """Close September under its cap, its lines on A held or not; draft October with an hour more on A."""
+    number = work(engine, monthly_cap_minor=10_000)
+    if action:
+        act(engine, number["usage", "2026-09-07"], action)
+    billing.approve(engine, RUN, "ann", SEPTEMBER)
+    billing.close(engine, RUN, "ann", SEPTEMBER)
+    use(engine, hour(8, "2026-09-10"), received="2026-10-20 08:00")
+    on(engine, 8, "A", at_="2026-09-10 09:00", created="2026-10-20 08:00")
+    return billing.draft(engine, "2026-10", "generic", "pat", OCTOBER)
+
+
+def of_september(engine: Engine, *later: str) -> int:
+    """Sum what is billed for September, whose cap is 100.00."""
+    runs = [billed_lines(ledger.lines_of(engine, each)) for each in (RUN, *later)]
+    return sum(int(each.filter(period=PERIOD)["amount_minor"].sum()) for each in runs)
+
+
+def test_what_corrects_a_billed_cap_is_billed(both_engines: Engine) -> None:
+    engine = both_engines
+    october = late(engine, None)
+    assert lines(engine, "kind", "project", "amount_minor", run=october)[1:] == [
+        ("reversal", "A", 11_333), ("usage", "A", 9000), ("cap", "A", -19_500),
+        ("reversal", "B", 5667), ("replacement", "B", -6500),
+    ]  # fmt: skip
+    assert of_september(engine, october) == 10_000
+    says = "under one cap with line 1 of run 2026-09/1, which is billed: it goes as that line; transfer its"
+    for line in (3, 4):
+        with pytest.raises(Problem, match=says):
+            billing.review(engine, october, line, "hold", "sue", "ask", OCTOBER)
+    assert billing.review(engine, october, 3, "accept", "sue", "fine", OCTOBER) == [3]
+    assert billing.kept_from_approving(engine, october, "ann", OCTOBER) is None
+    change(engine, "INSERT INTO line_review (charge_line_id, action, actor, reason, at_ms, detail)"
+                   " SELECT id, 'hold', 'x', 'y', 1, '{}' FROM charge_line"
+                   " WHERE kind = 'replacement'")  # fmt: skip
+    assert "line 4 of run 2026-09/1 is billed, line 6 is held" in str(
+        billing.kept_from_approving(engine, october, "ann", OCTOBER)
+    )
+
+
+def test_what_comes_late_under_a_held_cap_is_held_and_released_with_it(engine: Engine) -> None:
+    october = late(engine, "hold")
+    assert lines(engine, "kind", "project", "review", run=october)[1:] == [
+        ("reversal", "A", "hold"), ("usage", "A", "hold"), ("cap", "A", "hold"),
+        ("reversal", "B", None), ("replacement", "B", None),
+    ]  # fmt: skip
+    assert of_september(engine, october) == 2500
+    says = "line 3 of run 2026-10/1 is under one cap with line 1 of run 2026-09/1, which is held"
+    with pytest.raises(Problem, match=says):
+        billing.review(engine, october, 3, "accept", "sue", "fine", OCTOBER)
+    billing.approve(engine, october, "ann", OCTOBER)
+    billing.close(engine, october, "ann", OCTOBER)
+    assert billing.release(engine, october, 3, "sue", "agreed", OCTOBER) == [3, 4]
+    assert billing.release(engine, RUN, 1, "sue", "agreed", OCTOBER) == []
+    november = billing.draft(engine, "2026-11", "generic", "pat", ms("2026-12-02 12:00"))
+    assert of_september(engine, october, november) == 10_000
+    assert billing.verify(engine) == []

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from warehouse.ledger.audit import Event, head, record_event, record_events, serialize
 from warehouse.ledger.budgets import Spent, spent
-from warehouse.ledger.capped import lines_like
+from warehouse.ledger.capped import corrected_like, lines_like
 from warehouse.ledger.disclosure import named_people, pseudonymous_people
 from warehouse.ledger.entered import entered_fields, entered_since
 from warehouse.ledger.late import exceptions_of, late
@@ -101,6 +101,7 @@ __all__ = [
     "billing_staff",
     "broken_chains",
     "closed_runs",
+    "corrected_like",
     "delete_lines",
     "entered_fields",
     "entered_since",

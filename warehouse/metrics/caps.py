@@ -88,7 +88,8 @@ def together(lines: pl.DataFrame) -> pl.DataFrame:
     ----------
     lines
         `line`, `kind`, `billable`, `original_line_id`, `note`, `day`, `ACCOUNT` and `CODES`: all lines of a
-        run, or all that share account and codes. Corrections of closed periods have a way of their own.
+        period, or all that share account and codes. What corrects another line is left out; of a closed
+        period `ledger.lines_like` tells what stands by now.
 
     Returns
     -------

@@ -191,7 +191,9 @@ def test_the_charges_end_with_their_total_by_currency_outside_of_the_table(book:
     assert sheet.tables["Charges"].ref.endswith("7")
 
 
-def test_the_run_is_printed_upright_and_only_the_charges_need_large_paper(book: openpyxl.Workbook) -> None:
+def test_the_run_is_printed_upright_and_of_a_small_one_only_the_charges_need_large_paper(
+    book: openpyxl.Workbook,
+) -> None:
     assert (book["Run"].page_setup.orientation, book["Run"].page_setup.paperSize) == ("portrait", 9)
     assert [sheet.title for sheet in book if sheet.page_setup.paperSize == 8] == ["Charges"]
 

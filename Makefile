@@ -7,7 +7,7 @@ BIN := .venv/bin
 # The agent of a customer starts with `python -I`; our own commands keep the working folder off the path too.
 export PYTHONSAFEPATH := 1
 # More than cores: much of the time of the tests goes into waiting for desktops, browsers and servers.
-WORKERS ?= -n 2 --dist loadfile
+WORKERS ?= -n 3 --dist loadfile
 # One scratch folder for every browser and desktop picture the tests take.
 OUTPUT := test-output
 

@@ -308,7 +308,7 @@ def test_libreoffice_recalculates_the_control_cells_to_zero_and_makes_a_pdf(
             [*office, kind, "--outdir", str(tmp_path / "out"), str(path)],
             check=True,
             capture_output=True,
-            timeout=120,
+            timeout=240,
         )
     sheet = openpyxl.load_workbook(tmp_path / "out" / "run.xlsx", data_only=True)["Reconciliation"]
     values = {str(row[0].value): [cell.value for cell in row[2:5]] for row in sheet.iter_rows()}

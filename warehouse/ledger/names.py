@@ -120,7 +120,7 @@ def broken_erasures(read: Read, told: Told) -> Iterator[str]:
     details = [event["detail"] for event in told if event["action"] == "erase"]
     said = sum(detail.get(COUNT, 0) for detail in details if isinstance(detail, dict))
     if gone != said:
-        yield f"{gone:,} names of closed runs are erased, and audited events tell of {said:,}"
+        yield f"names erased from closed runs: {gone:,}, and audited events tell of {said:,}"
 
 
 def _digest(person_id: int, name: str | None, employee_number: str | None, salt: str | None) -> str:

@@ -276,7 +276,7 @@ _RELEASED = "INSERT INTO line_release (charge_line_id, actor, reason, at_ms) VAL
             "line -9223372036854775808, or what it follows",
         ),
         ((_RELEASED,), ("DELETE FROM line_release",), "no audited event tells of this release of its line 2"),
-        (_ERASED, _UNERASED, "2 names of closed runs are erased, and audited events tell of 0"),
+        (_ERASED, _UNERASED, "names erased from closed runs: 2, and audited events tell of 0"),
     ],
     ids=["a line before the first", "a line without a number", "a release", "an erasure"],
 )
